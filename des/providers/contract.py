@@ -1,0 +1,116 @@
+"""The contract between the engine and whoever knows something about people.
+
+A provider answers questions; it does not retry, limit, cache, choose or charge: its dispatcher does. `ask` never raises
+for what a remote end did or failed to do: that is an outcome. It raises only for a bug of its own, which the dispatcher
+turns into `transient` (nothing left the machine) or `unknown` (a paid call may have).
+"""
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from des.contact import Contact, FieldType
+
+
+class OutcomeKind(enum.StrEnum):
+    """The closed set of what one call can end in."""
+
+    FOUND = "found"
+    MISS = "miss"
+    INVALID_INPUT = "invalid_input"
+    SUPPRESSED = "suppressed"
+    RATE_LIMITED = "rate_limited"
+    QUOTA_EXHAUSTED = "quota_exhausted"
+    UNAUTHORIZED = "unauthorized"
+    TRANSIENT = "transient"
+    PENDING = "pending"
+    UNKNOWN = "unknown"
+
+
+class Replay(enum.StrEnum):
+    """Whether the vendor charges again when the same paid question is asked again (facts of the dialect)."""
+
+    NEVER_FREE = "never_free"
+    FREE_IN_PERIOD = "free_in_period"
+    FREE_FOR_LIFE = "free_for_life"
+    FREE_UNLESS_CONCURRENT = "free_unless_concurrent"
+
+
+class Value(msgspec.Struct, frozen=True, gc=False):
+    """A value a provider gave for a field, normalised; `confidence` on DES's one 0-1 scale."""
+
+    value: str
+    confidence: float = 1.0
+    verification: str = ""
+    evidence: str = ""
+
+
+class Outcome(msgspec.Struct, frozen=True, gc=False):
+    """What one question ended in.
+
+    `values` by field name, only with FOUND, at least one. `retry_at` (seconds since the epoch) with RATE_LIMITED and
+    where known with TRANSIENT and QUOTA_EXHAUSTED. `handle` and `poll_at` with PENDING. `cost` in credits, as the vendor said.
+    """
+
+    kind: OutcomeKind
+    values: dict[str, Value] = {}
+    reason: str = ""
+    reference: str = ""
+    cost: float = 0.0
+    retry_at: float | None = None
+    handle: str = ""
+    poll_at: float | None = None
+
+
+MISS = Outcome(OutcomeKind.MISS)
+
+
+class Question(msgspec.Struct, frozen=True, gc=False):
+    """One person, and the fields asked of one provider in one call."""
+
+    tenant: str
+    contact: Contact
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What the engine needs to know of a provider.
+
+    `gives`: the fields it can answer. `batch_max`: questions a call can carry. `slots`: calls in flight at once.
+    `deadline_s`: bound of one call. `attempts_max`: calls for one question before a transient failure is final.
+    `paid` and `replay`: what asking costs. `rate_windows`: permitted calls as (count, window in seconds).
+    """
+
+    name: str
+    gives: frozenset[str]
+    batch_max: int = 1
+    slots: int = 64
+    deadline_s: float = 10.0
+    attempts_max: int = 5
+    paid: bool = False
+    replay: Replay = Replay.NEVER_FREE
+    rate_windows: tuple[tuple[int, float], ...] = ()
+
+
+class Provider(Protocol):
+    """Answers questions about people."""
+
+    @property
+    def traits(self) -> Traits:
+        """What the engine needs to know of it; constant after `start`."""
+
+    async def start(self) -> None:
+        """Open what it needs. Raises ConfigError where it can never work."""
+
+    async def ask(self, questions: Sequence[Question]) -> Sequence[Outcome]:
+        """Answer at most `batch_max` questions: one outcome each, in their order."""
+
+    async def stop(self) -> None:
+        """Close what it opened; harmless when never started and when repeated."""
+
+
+FieldTypes = dict[str, FieldType]
