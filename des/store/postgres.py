@@ -1,0 +1,119 @@
+"""The pool: the one place where connections are opened and where asyncpg's errors become DES's."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+
+from des.errors import CommitUnknown, StoreUnavailable
+
+# A session that holds locks must not outlive the process that forgot it (facts/postgres: server-side bounds).
+SESSION_SETTINGS = {
+    "application_name": "des",
+    "statement_timeout": "60s",
+    "lock_timeout": "15s",
+    "idle_in_transaction_session_timeout": "30s",
+    "synchronous_commit": "on",
+    "jit": "off",
+}
+
+_UNAVAILABLE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InterfaceError,
+    OSError,
+    TimeoutError,
+)
+_TRY_AGAIN = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+)
+
+Connection = Any
+"""An asyncpg connection as the pool hands it out (asyncpg-stubs cannot name the proxy's methods)."""
+
+
+@contextlib.contextmanager
+def mapped_errors() -> Any:
+    """Turn what asyncpg raises for a lost or busy server into StoreUnavailable; data errors pass as they are."""
+    try:
+        yield
+    except (*_UNAVAILABLE, *_TRY_AGAIN) as error:
+        raise StoreUnavailable(f"Postgres: {error or type(error).__name__}; trying again helps once it is back") from error
+
+
+class Database:
+    """A pool of connections to one Postgres. A Service: `start`, `stop`."""
+
+    name = "database"
+
+    def __init__(self, url: str, connections_max: int = 10, acquire_timeout_s: float = 10.0) -> None:
+        """Take the URL (`postgresql://…`), the most connections to hold and the longest wait for one."""
+        self._url = url
+        self._connections_max = connections_max
+        self._acquire_timeout_s = acquire_timeout_s
+        self._pool: asyncpg.Pool | None = None
+
+    async def start(self) -> None:
+        """Open the pool. Raises StoreUnavailable."""
+        with mapped_errors():
+            self._pool = await asyncpg.create_pool(
+                self._url,
+                min_size=1,
+                max_size=self._connections_max,
+                server_settings=SESSION_SETTINGS,
+                timeout=self._acquire_timeout_s,
+            )
+
+    async def stop(self) -> None:
+        """Close the pool, by force after a while; harmless when never started and when repeated."""
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        try:
+            async with asyncio.timeout(5):
+                await pool.close()
+        except TimeoutError:
+            pool.terminate()
+
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Lend a connection. Raises StoreUnavailable; never take a second one while holding one."""
+        if self._pool is None:
+            raise StoreUnavailable("the database pool is not open")
+        with mapped_errors():
+            async with self._pool.acquire(timeout=self._acquire_timeout_s) as connection:
+                yield connection
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Lend a connection in a transaction, committed at the end of the block.
+
+        Raises CommitUnknown where the reply to COMMIT was lost, StoreUnavailable where it surely did not land.
+        """
+        async with self.connection() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                yield connection
+            except BaseException:
+                with contextlib.suppress(*_UNAVAILABLE):
+                    await transaction.rollback()
+                raise
+            try:
+                await transaction.commit()
+            except _UNAVAILABLE as error:
+                raise CommitUnknown(f"COMMIT: {error or type(error).__name__}") from error
+
+    async def connect(self) -> asyncpg.Connection:
+        """Open a connection of the caller's own, outside the pool (LISTEN, session locks). Raises StoreUnavailable."""
+        with mapped_errors():
+            return await asyncpg.connect(self._url, server_settings=SESSION_SETTINGS, timeout=self._acquire_timeout_s)
