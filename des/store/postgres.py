@@ -47,7 +47,7 @@ def mapped_errors() -> Any:
     try:
         yield
     except (*_UNAVAILABLE, *_TRY_AGAIN) as error:
-        raise StoreUnavailable(f"Postgres: {error or type(error).__name__}; trying again helps once it is back") from error
+        raise StoreUnavailable(f"Postgres: {str(error) or type(error).__name__}; trying again helps once it is back") from error
 
 
 class Database:
@@ -111,7 +111,7 @@ class Database:
             try:
                 await transaction.commit()
             except _UNAVAILABLE as error:
-                raise CommitUnknown(f"COMMIT: {error or type(error).__name__}") from error
+                raise CommitUnknown(f"COMMIT: {str(error) or type(error).__name__}") from error
 
     async def connect(self) -> asyncpg.Connection:
         """Open a connection of the caller's own, outside the pool (LISTEN, session locks). Raises StoreUnavailable."""

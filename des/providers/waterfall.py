@@ -1,0 +1,179 @@
+"""The waterfall: which provider a contact's open fields are asked of next. Pure, and planned once per state.
+
+A contact that waits for an answer stands at a `Step`: the provider that is asked and the fields it is asked for (every
+open field that is at that provider in its own waterfall shares the call). Contacts in the same state share the same
+Step, so that a batch of a thousand costs a handful of plans. Misses and invalid inputs move on; `settle` decides what
+every other outcome means. Nothing here performs I/O.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import assert_never
+
+import msgspec
+
+from des.contact import Attempt, FieldResult, FieldState
+from des.providers.contract import Outcome, OutcomeKind
+
+Cursor = tuple[tuple[str, int], ...]
+"""Open fields, each with its place in its own waterfall."""
+
+Tried = tuple[tuple[tuple[str, ...], Attempt], ...]
+"""What was asked before: the fields of the call and the attempt, in order."""
+
+
+class Settled(msgspec.Struct, frozen=True, gc=False):
+    """What an outcome makes of one contact: the fields it ended, and where the contact stands now (None: done)."""
+
+    results: dict[str, FieldResult]
+    next: "Step | None"
+    tried: Tried
+
+
+class Step:
+    """One place in the plan: the provider to ask, the fields to ask it for, and where each answer leads."""
+
+    __slots__ = ("_moves", "_plan", "asks", "cursor", "missed", "provider")
+
+    def __init__(self, plan: "Waterfall", cursor: Cursor) -> None:
+        """Take the plan it belongs to and the open fields (at least one)."""
+        self._plan = plan
+        self.cursor = cursor
+        first, index = cursor[0]
+        self.provider = plan.order[first][index]
+        self.asks = tuple(name for name, at in cursor if plan.order[name][at] == self.provider)
+        self.missed = Attempt(self.provider, OutcomeKind.MISS.value)
+        self._moves: dict[frozenset[str], tuple[Step | None, tuple[str, ...]]] = {}
+
+    def __repr__(self) -> str:
+        """Name the provider and the fields."""
+        return f"Step({self.provider}: {', '.join(self.asks)})"
+
+    def after(self, found: frozenset[str]) -> tuple["Step | None", tuple[str, ...]]:
+        """Where a contact goes once `found` of the asked fields are found: the next step, and the fields that ran out."""
+        move = self._moves.get(found)
+        if move is None:
+            move = self._moves[found] = self._plan.move(self, found)
+        return move
+
+
+class Waterfall:
+    """The plan of all waterfalls: which providers each field is asked of, in order."""
+
+    def __init__(self, order: Mapping[str, Sequence[str]], gives: Mapping[str, frozenset[str]]) -> None:
+        """Take each field's providers in order, and what each provider gives; one that cannot give a field is skipped."""
+        self.order = {
+            field: tuple(name for name in names if field in gives.get(name, frozenset())) for field, names in order.items()
+        }
+        self._starts: dict[tuple[str, ...], tuple[Step | None, tuple[str, ...]]] = {}
+        self._steps: dict[Cursor, Step] = {}
+
+    def start(self, fields: tuple[str, ...]) -> tuple[Step | None, tuple[str, ...]]:
+        """First step for these fields (None: there is nobody to ask), and the fields that nobody gives."""
+        start = self._starts.get(fields)
+        if start is None:
+            start = self._starts[fields] = self._enter(tuple((name, 0) for name in fields))
+        return start
+
+    def move(self, step: Step, found: frozenset[str]) -> tuple[Step | None, tuple[str, ...]]:
+        """Advance every asked field that was not found, drop those that were."""
+        return self._enter(
+            tuple((name, at + 1 if name in step.asks else at) for name, at in step.cursor if name not in found)
+        )
+
+    def _enter(self, cursor: Cursor) -> tuple[Step | None, tuple[str, ...]]:
+        open_ = tuple((name, at) for name, at in cursor if at < len(self.order.get(name, ())))
+        exhausted = tuple(name for name, at in cursor if at >= len(self.order.get(name, ())))
+        if not open_:
+            return None, exhausted
+        if open_ not in self._steps:
+            self._steps[open_] = Step(self, open_)
+        return self._steps[open_], exhausted
+
+
+def attempts_for(field: str, tried: Tried) -> tuple[Attempt, ...]:
+    """Who was asked for this field before, in order."""
+    return tuple(attempt for fields, attempt in tried if field in fields) if tried else ()
+
+
+def not_found(fields: Sequence[str], tried: Tried, now: float) -> dict[str, FieldResult]:
+    """Results of fields whose waterfall ran out; `now` in seconds since the epoch."""
+    return {
+        name: FieldResult(
+            FieldState.NOT_FOUND, reason="" if tried else "NO_PROVIDER", at=now, attempts=attempts_for(name, tried)
+        )
+        for name in fields
+    }
+
+
+def ended(step: Step, fields: Sequence[str], state: FieldState, reason: str, tried: Tried, now: float) -> dict[str, FieldResult]:
+    """Results of fields that the step's provider ended without a value."""
+    return {
+        name: FieldResult(state, provider=step.provider, reason=reason, at=now, attempts=attempts_for(name, tried))
+        for name in fields
+    }
+
+
+def settle(step: Step, outcome: Outcome, tried: Tried, now: float) -> Settled:
+    """Decide what the outcome of the step's call means for a contact: the one place that does.
+
+    An error is never a miss: what is neither an answer nor a miss ends the asked fields as `failed` (the dispatcher has
+    retried by then), and the other open fields go on.
+    """
+    match outcome.kind:
+        case OutcomeKind.FOUND:
+            return _settle_found(step, outcome, tried, now)
+        case OutcomeKind.MISS:
+            attempt = step.missed if not outcome.reason else Attempt(step.provider, outcome.kind.value, outcome.reason)
+            return _move_on(step, frozenset(), {}, (*tried, (step.asks, attempt)), now)
+        case OutcomeKind.INVALID_INPUT:
+            attempt = Attempt(step.provider, outcome.kind.value, outcome.reason)
+            return _move_on(step, frozenset(), {}, (*tried, (step.asks, attempt)), now)
+        case OutcomeKind.SUPPRESSED:
+            fields = [name for name, _ in step.cursor]
+            results = ended(step, fields, FieldState.SUPPRESSED, outcome.reason or "SUPPRESSED", tried, now)
+            return Settled(results, None, tried)
+        case (
+            OutcomeKind.RATE_LIMITED
+            | OutcomeKind.QUOTA_EXHAUSTED
+            | OutcomeKind.UNAUTHORIZED
+            | OutcomeKind.TRANSIENT
+            | OutcomeKind.PENDING
+            | OutcomeKind.UNKNOWN
+        ):
+            reason = outcome.kind.value.upper() + (f": {outcome.reason}" if outcome.reason else "")
+            results = ended(step, step.asks, FieldState.FAILED, reason, tried, now)
+            return _move_on(step, frozenset(step.asks), results, tried, now)
+        case _:
+            assert_never(outcome.kind)
+
+
+def _settle_found(step: Step, outcome: Outcome, tried: Tried, now: float) -> Settled:
+    values = outcome.values
+    results: dict[str, FieldResult] = {}
+    for name in step.asks:
+        value = values.get(name)
+        if value is not None:
+            results[name] = FieldResult(
+                FieldState.FOUND,
+                value.value,
+                step.provider,
+                value.confidence,
+                "",
+                outcome.reference,
+                value.evidence,
+                value.verification,
+                outcome.cost,
+                now,
+                attempts_for(name, tried),
+            )
+    if len(results) < len(step.asks):
+        missed = tuple(name for name in step.asks if name not in results)
+        tried = (*tried, (missed, step.missed))
+    return _move_on(step, frozenset(results), results, tried, now)
+
+
+def _move_on(step: Step, gone: frozenset[str], results: dict[str, FieldResult], tried: Tried, now: float) -> Settled:
+    next_, exhausted = step.after(gone)
+    if exhausted:
+        results |= not_found(exhausted, tried, now)
+    return Settled(results, next_, tried)
