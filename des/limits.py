@@ -1,0 +1,108 @@
+"""Every bound of the service, with its unit, and what has to hold between them.
+
+A bound that an operator may want to move is a setting (`config.py`) whose default stands here.
+"""
+
+KIB = 1024
+MIB = 1024 * KIB
+
+# ---- what may be sent --------------------------------------------------------------------------------------
+
+MESSAGE_BYTES_MAX = 4 * MIB
+"""One message on the broker and one gRPC message; gRPC's default, a quarter of what RabbitMQ 4.0 takes."""
+HTTP_BODY_BYTES_MAX = 64 * MIB
+"""A JSON body; becomes as many messages as it needs."""
+BATCH_CONTACTS_MAX = 100_000
+"""Contacts sent together under one batch_id."""
+CONTACTS_PER_MESSAGE_MAX = 10_000
+"""Contacts of one part, however short they are: bounds one turn of an actor and one commit."""
+BATCH_PARTS_MAX = 1_024
+"""Parts one batch may be cut into."""
+CONTACT_TEXT_CHARS_MAX = 1_000
+"""Characters of one text of a contact; nobody's name is longer, and a provider's URL may not be."""
+CONTACT_BYTES_MAX = 16 * KIB
+"""A whole contact, encoded."""
+FIELDS_PER_BATCH_MAX = 32
+FIELD_NAME_CHARS_MAX = 64
+JSON_DEPTH_MAX = 16
+"""Nesting of a JSON body; the mission's form has 3."""
+VIOLATIONS_MAX = 100
+"""Wrong places named in one answer; the rest are only counted."""
+
+# ---- on the broker -----------------------------------------------------------------------------------------
+
+PREFETCH_DELIVERIES = 300
+"""Unacknowledged deliveries of one consumer (facts: 100-300 when they carry batches)."""
+CONFIRMS_IN_FLIGHT_MAX = 1_000
+"""Publishes without a confirm yet; 200-1,000 give the throughput (RabbitMQ's quorum benchmark, 2020-05)."""
+PUBLISH_DEADLINE_S = 30.0
+"""Longest wait for one confirm; a memory or disk alarm blocks the connection for as long as it lasts."""
+DELIVERY_LIMIT = 20
+"""Redeliveries before the broker moves a message to the dead-letter queue; RabbitMQ 4.0's default."""
+
+# ---- accept ------------------------------------------------------------------------------------------------
+
+ACCEPT_GROUP_DELIVERIES_MAX = 300
+ACCEPT_GROUP_CONTACTS_MAX = 50_000
+"""Contacts of one accept transaction; the first delivery is taken whatever its size."""
+ACCEPTED_CONTACTS_HIGH_WATER = 5_000_000
+"""Contacts accepted and not finished; above it the acceptor rests and the broker buffers."""
+
+# ---- actors ------------------------------------------------------------------------------------------------
+
+PARTITIONS = 64
+"""Fixed by the rows of table `lease`; another number needs a migration that moves every partition."""
+LEASE_S = 15.0
+LEASE_RENEW_S = 3.0
+CONTACTS_IN_WORK_MAX = 16_384
+"""Contacts held in memory by all aggregators of a process."""
+ERID_WINDOW_CONTACTS_MAX = 2_000
+"""Contacts an aggregator holds at once; its backlog stays in Postgres."""
+BATCH_REFS_PER_ERID_MAX = 16
+"""Accepted batches an aggregator remembers ahead of its window."""
+MAILBOX_MESSAGES_MAX = 1_024
+ERID_IDLE_S = 30.0
+"""An aggregator without work passivates after this long."""
+
+# ---- commit and relay --------------------------------------------------------------------------------------
+
+COMMIT_GROUP_CONTACTS_MAX = 5_000
+OUTBOX_GROUP_EVENTS_MAX = 500
+
+# ---- serving -----------------------------------------------------------------------------------------------
+
+PAGE_CONTACTS_MAX = 1_000
+PAGE_CONTACTS_DEFAULT = 100
+
+# ---- the process -------------------------------------------------------------------------------------------
+
+SHUTDOWN_GRACE_S = 20.0
+"""From SIGTERM to the last service stopped; Kubernetes kills after 30 s by default."""
+STOP_HURRIED_S = 1.0
+"""What a service gets to stop once the grace is over or a second signal came."""
+
+
+def _holds(condition: bool, why: str) -> None:
+    """Refuse to be imported with bounds that contradict each other (`assert` would vanish under -O)."""
+    if not condition:
+        raise AssertionError(f"limits: {why}")
+
+
+_holds(BATCH_CONTACTS_MAX <= CONTACTS_PER_MESSAGE_MAX * BATCH_PARTS_MAX, "a full batch fits its parts")
+_holds(
+    BATCH_CONTACTS_MAX * CONTACT_BYTES_MAX <= MESSAGE_BYTES_MAX * BATCH_PARTS_MAX // 2,
+    "a full batch of the longest contacts fits its parts, even when each is only half full",
+)
+_holds(CONTACT_BYTES_MAX * 4 <= MESSAGE_BYTES_MAX, "a contact is small against a message")
+_holds(
+    CONTACT_TEXT_CHARS_MAX * 4 <= CONTACT_BYTES_MAX, "a longest text of 4-byte characters fits its contact"
+)
+_holds(MESSAGE_BYTES_MAX <= HTTP_BODY_BYTES_MAX, "a body holds at least a message")
+_holds(ACCEPT_GROUP_DELIVERIES_MAX <= PREFETCH_DELIVERIES, "a group is filled by what may be unacknowledged")
+_holds(CONTACTS_PER_MESSAGE_MAX <= ACCEPT_GROUP_CONTACTS_MAX, "a longest part fits an accept group")
+_holds(ERID_WINDOW_CONTACTS_MAX * 4 <= CONTACTS_IN_WORK_MAX, "one ERID cannot take all the memory")
+_holds(COMMIT_GROUP_CONTACTS_MAX <= CONTACTS_IN_WORK_MAX, "a commit group is of contacts in work")
+_holds(CONTACTS_IN_WORK_MAX < ACCEPTED_CONTACTS_HIGH_WATER, "work is found below the high-water mark")
+_holds(LEASE_RENEW_S * 3 < LEASE_S, "a lease survives two failed renewals")
+_holds(STOP_HURRIED_S < SHUTDOWN_GRACE_S, "hurry is faster than grace")
+_holds(PAGE_CONTACTS_DEFAULT <= PAGE_CONTACTS_MAX, "the default page is a page")

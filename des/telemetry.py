@@ -1,0 +1,22 @@
+"""What DES says about itself: every log event and every metric, named in one place each."""
+
+import enum
+from typing import Any
+
+import structlog
+
+
+class Event(enum.StrEnum):
+    """Names of log events; what varies is in their fields, never in the name."""
+
+    SERVICE_STARTED = "service_started"
+    SERVICE_START_FAILED = "service_start_failed"
+    SERVICE_STOPPED = "service_stopped"
+    SERVICE_STOP_CUT_SHORT = "service_stop_cut_short"
+    SIGNAL_RECEIVED = "signal_received"
+    TASK_FAILED = "task_failed"
+
+
+def logger(module: str) -> Any:
+    """Log as a module (its `__name__`): debug, info, warning, error, exception take an Event and fields."""
+    return structlog.get_logger(module=module)
