@@ -1,0 +1,172 @@
+"""The part of the settings that describes providers: one model per kind, told apart by `kind`.
+
+Models only say what may be written; what cannot be told from one value alone (a template that does not parse, a field
+nobody knows) is refused by the provider itself when it is built, before anything starts. The name of a provider is the
+key under which its settings stand, and is no part of them. Unknown keys are refused: a typo is not a default.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+OutcomeName = Literal[
+    "found",
+    "miss",
+    "invalid_input",
+    "suppressed",
+    "rate_limited",
+    "quota_exhausted",
+    "unauthorized",
+    "transient",
+    "pending",
+    "unknown",
+]
+"""The outcomes of `des.providers.contract`, as they are written in settings."""
+
+ReplayName = Literal["never_free", "free_in_period", "free_for_life", "free_unless_concurrent"]
+"""What the vendor charges for the same question asked again, as it is written in settings."""
+
+JsonPath = Annotated[str, Field(min_length=1, examples=["data.email", "emails[0].value"])]
+"""A place in a JSON answer: keys joined by dots, list positions in brackets, and nothing else."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Rate(_Model):
+    """Permitted calls: at most `count` in any window of `per_s` seconds."""
+
+    count: int = Field(gt=0)
+    per_s: float = Field(gt=0)
+
+
+class ProviderLimits(_Model):
+    """What bounds the calls to any provider. `concurrency`: calls in flight; `attempts_max`: calls for one question."""
+
+    concurrency: int = Field(64, ge=1, le=1_000)
+    deadline_s: float = Field(10.0, gt=0, le=600)
+    attempts_max: int = Field(5, ge=1, le=100)
+    rate: tuple[Rate, ...] = ()
+
+
+class RequestConfig(_Model):
+    """How one question becomes one HTTP request; every text may carry placeholders (see `des.providers.template`).
+
+    A query parameter, a header or a member of `json` whose text is nothing but a placeholder without a value is left out.
+    """
+
+    method: Literal["GET", "POST", "PUT"] = "GET"
+    url: str = Field(min_length=1)
+    query: dict[str, str] = {}
+    headers: dict[str, str] = {}
+    body: dict[str, Any] | list[Any] | None = Field(None, description="JSON body; placeholders in its texts")
+
+
+class WhenConfig(_Model):
+    """A condition on a JSON answer: what stands at `path` equals `equals`, or is there (`exists`)."""
+
+    path: JsonPath
+    equals: str | int | float | bool | None = None
+    exists: bool | None = None
+
+    @model_validator(mode="after")
+    def _one_test(self) -> Self:
+        if (self.exists is None) == ("equals" not in self.model_fields_set):
+            raise ValueError("write either `equals` or `exists`")
+        return self
+
+
+class OutcomeRule(_Model):
+    """Answers of these statuses (none: any) that meet `when` (none: always) end in `outcome`; the first rule that fits."""
+
+    outcome: OutcomeName
+    status: tuple[Annotated[int, Field(ge=100, le=599)], ...] = ()
+    when: WhenConfig | None = None
+    reason: str = Field("", max_length=64)
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.status and self.when is None:
+            raise ValueError("a rule needs `status` or `when`, or it hides every rule below it")
+        if self.outcome == "pending":
+            raise ValueError("`pending` needs a dialect: nothing here says how to collect the answer")
+        return self
+
+
+class ValueConfig(_Model):
+    """Where one field's value stands in a found answer, and how sure it is.
+
+    Confidence is what stands at `confidence_path` divided by `confidence_scale` (100 for a percentage), kept within 0-1;
+    `confidence` where there is no such path or nothing stands there.
+    """
+
+    path: JsonPath
+    confidence: float = Field(1.0, ge=0, le=1)
+    confidence_path: JsonPath | None = None
+    confidence_scale: float = Field(1.0, gt=0)
+    verification_path: JsonPath | None = None
+    evidence_path: JsonPath | None = None
+
+
+class HttpProviderConfig(ProviderLimits):
+    """Any JSON API, described: the request, what its answers mean, and where the values stand.
+
+    `paid`: a call that may have been sent and got no answer ends `unknown` and is not sent again. `price`: credits noted
+    for a found answer where `cost_path` names no place. `proxy`: URL of a forward proxy; the environment's is not used.
+    """
+
+    kind: Literal["http"]
+    request: RequestConfig
+    values: dict[str, ValueConfig] = Field(min_length=1)
+    outcomes: tuple[OutcomeRule, ...] = ()
+    reference_path: JsonPath | None = None
+    cost_path: JsonPath | None = None
+    price: float = Field(0.0, ge=0)
+    paid: bool = False
+    replay: ReplayName = "never_free"
+    api_key: SecretStr | None = None
+    proxy: str | None = None
+    body_bytes_max: int = Field(1_048_576, ge=1_024, description="bytes of one answer")
+
+
+class HunterConfig(ProviderLimits):
+    """Hunter's e-mail finder. Limits are the vendor's documented ones (15/s and 500/min)."""
+
+    kind: Literal["hunter"]
+    api_key: SecretStr
+    url: str = "https://api.hunter.io"
+    concurrency: int = Field(16, ge=1, le=1_000)
+    deadline_s: float = Field(20.0, gt=0, le=600)
+    rate: tuple[Rate, ...] = (Rate(count=15, per_s=1.0), Rate(count=500, per_s=60.0))
+    price: float = Field(1.0, ge=0, description="credits of one e-mail found")
+    max_duration_s: int = Field(10, ge=3, le=20, description="the vendor's own time limit for one search")
+    proxy: str | None = None
+
+
+class DirectoryConfig(ProviderLimits):
+    """The user's own people. `fuzzy_min`: similarity (0-100) of name and company from which a person counts as the same."""
+
+    kind: Literal["directory"]
+    fuzzy_min: float = Field(92.0, ge=0, le=100)
+    concurrency: int = Field(4, ge=1, le=64)
+    batch_max: int = Field(1_000, ge=1, le=10_000)
+
+
+class EmailPatternConfig(ProviderLimits):
+    """Addresses proposed from each domain's own patterns, as the directory shows them.
+
+    `samples_min`: addresses a domain must show before one is proposed. `confidence_min`: below it nothing is proposed.
+    """
+
+    kind: Literal["email_pattern"]
+    samples_min: int = Field(3, ge=1)
+    confidence_min: float = Field(0.5, ge=0, le=1)
+    concurrency: int = Field(4, ge=1, le=64)
+    batch_max: int = Field(1_000, ge=1, le=10_000)
+
+
+ProviderConfig = Annotated[
+    HttpProviderConfig | HunterConfig | DirectoryConfig | EmailPatternConfig, Field(discriminator="kind")
+]
+"""Settings of one provider; `kind` says which."""
