@@ -51,9 +51,10 @@ class ProviderLimits(_Model):
 
 
 class RequestConfig(_Model):
-    """How one question becomes one HTTP request; every text may carry placeholders (see `des.providers.template`).
+    """How one question becomes one HTTP request; texts may carry placeholders (see `des.providers.template`).
 
-    A query parameter, a header or a member of `json` whose text is nothing but a placeholder without a value is left out.
+    A query parameter, a header or a member of `body` whose text is nothing but a placeholder without a value is
+    left out.
     """
 
     method: Literal["GET", "POST", "PUT"] = "GET"
@@ -78,7 +79,7 @@ class WhenConfig(_Model):
 
 
 class OutcomeRule(_Model):
-    """Answers of these statuses (none: any) that meet `when` (none: always) end in `outcome`; the first rule that fits."""
+    """Answers of these statuses (none: any) that meet `when` (none: always) end in `outcome`; the first fit counts."""
 
     outcome: OutcomeName
     status: tuple[Annotated[int, Field(ge=100, le=599)], ...] = ()
@@ -97,8 +98,8 @@ class OutcomeRule(_Model):
 class ValueConfig(_Model):
     """Where one field's value stands in a found answer, and how sure it is.
 
-    Confidence is what stands at `confidence_path` divided by `confidence_scale` (100 for a percentage), kept within 0-1;
-    `confidence` where there is no such path or nothing stands there.
+    Confidence is what stands at `confidence_path` divided by `confidence_scale` (100 for a percentage), kept within
+    0-1; `confidence` where there is no such path or nothing stands there.
     """
 
     path: JsonPath
@@ -112,8 +113,9 @@ class ValueConfig(_Model):
 class HttpProviderConfig(ProviderLimits):
     """Any JSON API, described: the request, what its answers mean, and where the values stand.
 
-    `paid`: a call that may have been sent and got no answer ends `unknown` and is not sent again. `price`: credits noted
-    for a found answer where `cost_path` names no place. `proxy`: URL of a forward proxy; the environment's is not used.
+    `paid`: a call that may have been sent and got no answer ends `unknown` and is not sent again. `price`: credits
+    noted for a found answer where `cost_path` names no place. `proxy`: URL of a forward proxy; the environment's is
+    not used.
     """
 
     kind: Literal["http"]
@@ -145,7 +147,7 @@ class HunterConfig(ProviderLimits):
 
 
 class DirectoryConfig(ProviderLimits):
-    """The user's own people. `fuzzy_min`: similarity (0-100) of name and company from which a person counts as the same."""
+    """The user's own people. `fuzzy_min`: similarity (0-100) of name and company from which a person is the same."""
 
     kind: Literal["directory"]
     fuzzy_min: float = Field(92.0, ge=0, le=100)
