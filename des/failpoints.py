@@ -62,6 +62,11 @@ def hit(point: Failpoint) -> None:
         _armed.hit(point)
 
 
+def is_armed() -> bool:
+    """Whether any point is armed, for a place that has to prepare for its hit."""
+    return _armed is not None
+
+
 def arm(point: Failpoint | None, count: int = 1) -> None:
     """Make the `count`-th hit of `point` kill this process with SIGKILL; None disarms."""
     global _armed  # noqa: PLW0603 - see _armed

@@ -15,6 +15,19 @@ class Event(enum.StrEnum):
     SERVICE_STOP_CUT_SHORT = "service_stop_cut_short"
     SIGNAL_RECEIVED = "signal_received"
     TASK_FAILED = "task_failed"
+    PROVIDER_PAUSED = "provider_paused"
+    PROVIDER_FAILED = "provider_failed"
+    ACTOR_FAILED = "actor_failed"
+    ACTOR_REBUILT = "actor_rebuilt"
+    ACTOR_STALE = "actor_stale"
+    ACCEPT_RETRIED = "accept_retried"
+    COMMIT_RETRIED = "commit_retried"
+    COMMIT_ISOLATED = "commit_isolated"
+    UNIT_QUARANTINED = "unit_quarantined"
+    BATCH_QUARANTINED = "batch_quarantined"
+    PARTITIONS_RECOVERED = "partitions_recovered"
+    LISTENER_RESTARTED = "listener_restarted"
+    ENGINE_DRAINED = "engine_drained"
 
 
 def logger(module: str) -> Any:

@@ -1,17 +1,17 @@
 """What the stages see of Postgres: accept a group, load what waits, commit a group. The database decides."""
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
 import msgspec
 
 from des.contact import ContactBatch, FieldState
+from des.limits import PARTITIONS
 
-PARTITIONS = 64
-"""Fixed by the rows of table `lease`; changing it needs a migration that moves every partition."""
-
+Erid = tuple[str, UUID]
+"""An ERID with its tenant: what an actor is named by."""
 
 def partition_of(tenant: str, erid: UUID) -> int:
     """Stable partition of an ERID: 0 to PARTITIONS - 1."""
@@ -51,7 +51,7 @@ class Acceptance(msgspec.Struct, frozen=True):
 
 
 class ContactRow(msgspec.Struct, frozen=True, gc=False):
-    """One finished contact: `input` and `fields` are JSON text; `states` of its fields."""
+    """One finished contact: `input` and `fields` are JSON text; `states` of its fields; `seq` of its batch."""
 
     batch_id: UUID
     part: int
@@ -59,6 +59,7 @@ class ContactRow(msgspec.Struct, frozen=True, gc=False):
     input: str
     fields: str
     states: tuple[FieldState, ...]
+    seq: int
 
 
 class CommitUnit(msgspec.Struct, frozen=True, gc=False):
@@ -72,40 +73,51 @@ class CommitUnit(msgspec.Struct, frozen=True, gc=False):
 
 
 class Commit(msgspec.Struct, frozen=True):
-    """What one commit transaction did: events written, and the units whose epoch was stale (none of theirs landed)."""
+    """What one commit transaction did: indexes of the units whose epoch was stale (none of theirs landed), the number
+    of events it wrote, and the enrichments whose progress changed.
+    """
 
-    events: int
     stale: frozenset[int]
-    changed: Sequence[tuple[str, UUID]] = ()
+    events: int
+    changed: Sequence[Erid]
 
 
-class Erid(msgspec.Struct, frozen=True, gc=False):
-    """An ERID with outstanding work, found in Postgres."""
+class Outstanding(msgspec.Struct, frozen=True, gc=False):
+    """An ERID with open batches, found in Postgres."""
 
     tenant: str
     erid: UUID
-    cancelled: bool = False
+    cancelled: bool
 
 
 class WorkStore(Protocol):
     """The engine's side of Postgres. Every call raises StoreUnavailable when the database is away."""
 
-    async def accept(self, batches: Sequence[ContactBatch], refused: Sequence[Refused]) -> Acceptance:
-        """Write a group in one transaction: new batches, totals, quarantine. Duplicates change nothing."""
+    async def accept(
+        self, batches: Sequence[ContactBatch], refused: Sequence[Refused], owned: Container[int]
+    ) -> Acceptance:
+        """Write a group in one transaction: new batches, totals, quarantine. Duplicates change nothing.
 
-    async def commit(self, units: Sequence[CommitUnit], *, retried: bool) -> Commit:
-        """Write a group in one transaction: contact rows, progress, events. `retried`: an earlier try may have landed.
-
-        Raises CommitUnknown when the reply to COMMIT was lost, and asyncpg's own data errors for a poisoned unit.
+        Owners of partitions outside `owned` are told of what came for them.
         """
 
-    async def load(
-        self, wants: Mapping[tuple[str, UUID], Sequence[int]], contacts_max: int
-    ) -> Mapping[tuple[str, UUID], Sequence[AcceptedBatch]]:
-        """Open batches of each ERID in order of acceptance, but for those whose `seq` is given: about `contacts_max` an ERID."""
+    async def commit(
+        self, units: Sequence[CommitUnit], refused: Sequence[Refused] = (), *, retried: bool = False
+    ) -> Commit:
+        """Write a group in one transaction: contact rows, progress, events, quarantine.
 
-    async def outstanding(self, partitions: Sequence[int], after: tuple[str, UUID] | None, limit: int) -> Sequence[Erid]:
-        """ERIDs of these partitions with open batches, in order of (tenant, erid), after the given one."""
+        `retried`: an earlier try of the same may have landed; what did is left alone. Raises CommitUnknown when the
+        reply to COMMIT was lost, Unstorable when a unit holds what Postgres refuses (nothing landed then).
+        """
+
+    async def load(self, wants: Mapping[Erid, Sequence[int]], contacts_max: int) -> Mapping[Erid, Sequence[AcceptedBatch]]:
+        """Open batches of each ERID in order of acceptance, but for those whose `seq` is given.
+
+        About `contacts_max` contacts an ERID, at least one batch where there is one.
+        """
+
+    async def outstanding(self, partition: int, after: Erid | None, limit: int) -> Sequence[Outstanding]:
+        """ERIDs of the partition with open batches, in order of (tenant, erid), after the given one."""
 
     async def backlog(self) -> int:
         """Contacts accepted and not finished."""

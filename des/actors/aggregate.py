@@ -1,0 +1,268 @@
+"""The working memory of one ERID, and how it changes: pure, synchronous, free of I/O.
+
+    waiting ──granted──▶ in work (asked, answered, asked …) ──done──▶ rows ──committed──▶ forgotten
+
+Its shell (`aggregator.py`) tells it what happened and performs what `take_effects` returns. It holds a window of
+contacts; what does not fit stays in Postgres (`more_in_store`) and is loaded when there is room. Everything here is
+commutative or keyed by position, and all of it can be rebuilt from Postgres by `store_has_more` on an empty one.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+
+import msgspec
+
+from des.contact import Contact, FieldResult, FieldState
+from des.limits import BATCH_REFS_PER_ERID_MAX, ERID_WINDOW_CONTACTS_MAX
+from des.providers.contract import Outcome
+from des.providers.waterfall import Step, Tried, Waterfall, attempts_for, not_found, settle
+from des.store.contract import AcceptedBatch, ContactRow
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Live:
+    """A batch (part) in memory: how far it is started and how much of it is not committed yet."""
+
+    __slots__ = ("accepted", "next_index", "remaining")
+
+    def __init__(self, accepted: AcceptedBatch) -> None:
+        """Start at its first contact; positions that are committed already are stepped over."""
+        self.accepted = accepted
+        self.next_index = 0
+        self.remaining = len(accepted.batch.contacts) - len(accepted.done)
+
+
+class Item:
+    """One contact in work: where it stands and what it has so far."""
+
+    __slots__ = ("contact", "live", "position", "results", "tried")
+
+    def __init__(self, live: Live, position: int, contact: Contact) -> None:
+        """Take the batch it is of, its position there and what was sent."""
+        self.live = live
+        self.position = position
+        self.contact = contact
+        self.tried: Tried = ()
+        self.results: dict[str, FieldResult] = {}
+
+
+class Effects(msgspec.Struct, frozen=True, gc=False):
+    """What the shell has to do: ask these contacts of these steps, commit these rows, load more, give back room."""
+
+    asks: dict[Step, list[Item]]
+    rows: list[ContactRow]
+    load: bool
+    unused: int
+
+
+class Aggregate:
+    """State of one ERID. Methods say what happened; `take_effects` says what to do about it."""
+
+    def __init__(self, waterfall: Waterfall) -> None:
+        """Begin with nothing, knowing the plan of the waterfalls."""
+        self._waterfall = waterfall
+        self._waiting: deque[Live] = deque()
+        self._known: dict[int, Live] = {}
+        self._room = 0
+        self._loading = False
+        self._came_while_loading = False
+        self._finished_while_loading: set[int] = set()
+        self._asks: dict[Step, list[Item]] = {}
+        self._rows: list[ContactRow] = []
+        self.more_in_store = False
+        self.in_work = 0
+        self.held = 0
+        self.cancelled = False
+
+    # ---- what the shell asks -------------------------------------------------------------------------------------
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is held and nothing is known to wait: it may passivate."""
+        return not (self._known or self.more_in_store or self._loading)
+
+    @property
+    def wants(self) -> int:
+        """Contacts it could take into work now, 0 when it has none waiting or its window is full."""
+        if not (self._waiting or self.more_in_store) or self._loading:
+            return 0
+        return max(0, ERID_WINDOW_CONTACTS_MAX - self.in_work - self._room)
+
+    @property
+    def known(self) -> list[int]:
+        """`seq` of the batches it holds, which a load must leave out."""
+        return list(self._known)
+
+    def take_effects(self) -> Effects:
+        """Hand over what has to be done since the last time."""
+        load = self._room > 0 and self.more_in_store and not self._waiting and not self._loading
+        unused = 0
+        if load:
+            self._loading, self._came_while_loading = True, False
+        elif not self._loading and not self._waiting:
+            unused, self._room = self._room, 0
+        effects = Effects(self._asks, self._rows, load, unused)
+        self._asks, self._rows = {}, []
+        return effects
+
+    # ---- what can happen -----------------------------------------------------------------------------------------
+
+    def accepted(self, accepted: AcceptedBatch) -> None:
+        """Hear of a new batch. It is kept where there is room for it, else it is left to Postgres."""
+        if accepted.seq in self._known:
+            return
+        if self._loading:
+            self._came_while_loading = True
+        elif self.more_in_store or len(self._waiting) >= BATCH_REFS_PER_ERID_MAX:
+            self.more_in_store = True
+        else:
+            self._hold(accepted)
+
+    def store_has_more(self) -> None:
+        """Hear that Postgres may hold open batches that are not known here."""
+        if self._loading:
+            self._came_while_loading = True
+        else:
+            self.more_in_store = True
+
+    def granted(self, contacts: int, now: float) -> None:
+        """Take up to so many more contacts into work."""
+        self._room += contacts
+        self._start(now)
+
+    def loaded(self, batches: Sequence[AcceptedBatch], now: float) -> None:
+        """Receive what a load found; nothing found means that there is no more."""
+        self._loading = False
+        fresh = [b for b in batches if b.seq not in self._known and b.seq not in self._finished_while_loading]
+        self._finished_while_loading.clear()
+        self.more_in_store = bool(batches) or self._came_while_loading
+        for accepted in fresh:
+            self._hold(accepted)
+        self._start(now)
+
+    def answered(self, step: Step, items: Sequence[Item], outcomes: Sequence[Outcome], now: float) -> None:
+        """Move each contact on by what the step's provider said."""
+        if self.cancelled:
+            return self._answered_when_cancelled(step, items, outcomes, now)
+        asks = self._asks
+        for item, outcome in zip(items, outcomes, strict=True):
+            settled = settle(step, outcome, item.tried, now)
+            if settled.results:
+                item.results |= settled.results
+            if settled.next is None:
+                self._finish(item)
+                continue
+            item.tried = settled.tried
+            waiting = asks.get(settled.next)
+            if waiting is None:
+                asks[settled.next] = [item]
+            else:
+                waiting.append(item)
+        return None
+
+    def withdrawn(self, step: Step, items: Sequence[Item], now: float) -> None:
+        """End contacts whose question was withdrawn before it was asked: the enrichment was cancelled."""
+        fields = [name for name, _ in step.cursor]
+        for item in items:
+            self._end_cancelled(item, fields, now)
+
+    def committed(self, rows: Sequence[ContactRow]) -> None:
+        """Forget rows that are in Postgres now."""
+        self.in_work -= len(rows)
+        for row in rows:
+            seq = row.seq
+            live = self._known[seq]
+            live.remaining -= 1
+            if live.remaining == 0:
+                del self._known[seq]
+                self.held -= len(live.accepted.batch.contacts)
+                if self._loading:
+                    self._finished_while_loading.add(seq)
+
+    def cancel(self) -> None:
+        """End what is not finished as cancelled from now on."""
+        self.cancelled = True
+        self.store_has_more()
+
+    # ---- inside --------------------------------------------------------------------------------------------------
+
+    def _hold(self, accepted: AcceptedBatch) -> None:
+        live = Live(accepted)
+        if live.remaining == 0:
+            return
+        self._known[accepted.seq] = live
+        self._waiting.append(live)
+        self.held += len(accepted.batch.contacts)
+
+    def _start(self, now: float) -> None:
+        while self._room > 0 and self._waiting:
+            live = self._waiting[0]
+            taken = self._start_some(live, now)
+            self._room -= taken
+            self.in_work += taken
+            if live.next_index >= len(live.accepted.batch.contacts):
+                self._waiting.popleft()
+
+    def _start_some(self, live: Live, now: float) -> int:
+        """Take contacts of one batch into work, as many as there is room for; answer how many."""
+        batch, done = live.accepted.batch, live.accepted.done
+        begin = live.next_index
+        end = min(len(batch.contacts), begin + self._room)
+        live.next_index = end
+        first = batch.first_position
+        items = [
+            Item(live, first + index, batch.contacts[index])
+            for index in range(begin, end)
+            if not done or first + index not in done
+        ]
+        step, nobody = self._waterfall.start(batch.fields)
+        if self.cancelled:
+            for item in items:
+                self._end_cancelled(item, batch.fields, now)
+            return len(items)
+        if nobody:
+            for item in items:
+                item.results = not_found(nobody, (), now)
+        if step is None:
+            for item in items:
+                self._finish(item)
+        elif items:
+            self._asks.setdefault(step, []).extend(items)
+        return len(items)
+
+    def _finish(self, item: Item) -> None:
+        results = item.results
+        batch = item.live.accepted.batch
+        self._rows.append(
+            ContactRow(
+                batch.batch_id,
+                batch.part,
+                item.position,
+                _encode(item.contact).decode(),
+                _encode(results).decode(),
+                tuple([result.state for result in results.values()]),
+                item.live.accepted.seq,
+            )
+        )
+
+    def _answered_when_cancelled(
+        self, step: Step, items: Sequence[Item], outcomes: Sequence[Outcome], now: float
+    ) -> None:
+        """Keep what was found (it may have been paid for) and end the rest."""
+        for item, outcome in zip(items, outcomes, strict=True):
+            settled = settle(step, outcome, item.tried, now)
+            item.results |= settled.results
+            item.tried = settled.tried
+            if settled.next is None:
+                self._finish(item)
+            else:
+                self._end_cancelled(item, [name for name, _ in settled.next.cursor], now)
+
+    def _end_cancelled(self, item: Item, fields: Sequence[str], now: float) -> None:
+        for name in fields:
+            if name not in item.results:
+                item.results[name] = FieldResult(
+                    FieldState.CANCELLED, reason="CANCELLED", at=now, attempts=attempts_for(name, item.tried)
+                )
+        self._finish(item)

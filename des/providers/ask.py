@@ -1,0 +1,53 @@
+"""A bundle of one ERID's questions to one provider, and where its answers go."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+from des.providers.contract import Outcome, Question
+from des.providers.waterfall import Step
+
+
+class Asker(Protocol):
+    """Who hears the answers: an aggregator's shell. Both calls are synchronous and must not raise."""
+
+    def answered(self, step: Step, items: Sequence[Any], outcomes: Sequence[Outcome]) -> None:
+        """Receive one outcome for each of these items."""
+
+    def withdrawn(self, step: Step, items: Sequence[Any]) -> None:
+        """Receive items back that were not asked, since their asker gave the ask up."""
+
+
+class Ask:
+    """Questions of one ERID for one step; `items` are the asker's own and come back with the answers."""
+
+    __slots__ = ("asker", "attempts", "erid", "items", "questions", "size", "step", "tenant", "withdrawn")
+
+    def __init__(
+        self,
+        tenant: str,
+        erid: UUID,
+        step: Step,
+        asker: Asker,
+        items: Sequence[Any],
+        questions: Sequence[Question],
+        attempts: int = 0,
+    ) -> None:
+        """Take one question for each item; `attempts` were made for them before."""
+        self.tenant = tenant
+        self.erid = erid
+        self.step = step
+        self.asker = asker
+        self.items = items
+        self.questions = questions
+        self.size = len(questions)
+        self.attempts = attempts
+        self.withdrawn = False
+
+    def again(self, indexes: Sequence[int], attempts: int) -> "Ask":
+        """Make an ask of some of these questions, to be put once more."""
+        items = [self.items[index] for index in indexes]
+        questions = [self.questions[index] for index in indexes]
+        ask = Ask(self.tenant, self.erid, self.step, self.asker, items, questions, attempts)
+        ask.withdrawn = self.withdrawn
+        return ask

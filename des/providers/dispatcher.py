@@ -1,0 +1,314 @@
+"""The dispatcher of one provider: the only way to it, shared by all actors.
+
+    submit ──▶ fair queue ──slot, breaker, limiter──▶ provider.ask ──▶ answered
+                   ▲                                       │ transient, rate_limited, …
+                   └──────────── after a while ◀───────────┘
+
+`slots` long-lived tasks take questions in turn over tenants and ERIDs, as many as one call carries, from as many ERIDs
+as that takes. An error is never handed on as an answer before it is final: transient failures are tried again with
+jitter until `attempts_max`; rate limits, spent quotas and refused keys pause the provider and cost no attempt.
+"""
+
+import asyncio
+import contextlib
+import heapq
+import random
+from collections import Counter, deque
+from collections.abc import Sequence
+
+from des import failpoints
+from des.clock import Clock
+from des.errors import TransientError
+from des.failpoints import Failpoint
+from des.lifecycle import TaskOwner
+from des.providers.ask import Ask
+from des.providers.breaker import Breaker, BreakerState
+from des.providers.contract import Outcome, OutcomeKind, Provider, Question
+from des.providers.fair import FairQueue
+from des.providers.limiter import Limiter
+from des.telemetry import Event, logger
+
+log = logger(__name__)
+
+RETRY_FIRST_S = 0.2
+RETRY_MAX_S = 30.0
+"""Full jitter over an exponential between these (AWS Architecture Blog, "Exponential Backoff And Jitter", 2015)."""
+PARKED_S = 60.0
+"""A spent quota or a refused key is looked at again after this long, by one call."""
+OVERDUE_S = 1.0
+"""A provider bounds its own calls; one that is this much over its deadline is cancelled."""
+
+Slices = list[tuple[Ask, int, int]]
+
+
+class Dispatcher:
+    """Queue, slots, limits, retry and breaker of one provider. A Service: `start`, `stop`."""
+
+    def __init__(
+        self, provider: Provider, clock: Clock, overall: asyncio.Semaphore | None = None, seed: int | None = None
+    ) -> None:
+        """Take the provider, the clock and the bound that all calls out of the process share (None: it calls nobody)."""
+        self.name = f"provider {provider.traits.name}"
+        self.provider = provider
+        self.traits = provider.traits
+        self.outcomes: Counter[str] = Counter()
+        self.calls = 0
+        self.in_flight = 0
+        self._clock = clock
+        self._overall = overall
+        self._random = random.Random(seed)  # noqa: S311 - spreads retries, guards nothing
+        self._queue: FairQueue[Ask] = FairQueue()
+        self._later: list[tuple[float, int, Ask]] = []
+        self._later_count = 0
+        self._idle: deque[asyncio.Future[None]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._breaker = Breaker()
+        self._limiter = Limiter(provider.traits.rate_windows) if provider.traits.rate_windows else None
+        self._paused_until = 0.0
+        self._pauses = 0
+        self._tasks = TaskOwner(self.name)
+        self._closing = False
+
+    @property
+    def waiting(self) -> int:
+        """Questions waiting for a call, those that wait for a retry included."""
+        return len(self._queue) + sum(entry[2].size for entry in self._later)
+
+    @property
+    def breaker(self) -> BreakerState:
+        """Whether calls go out."""
+        return self._breaker.state
+
+    async def start(self) -> None:
+        """Start the provider and its slots. Raises what the provider raises."""
+        self._closing = False
+        await self.provider.start()
+        for slot in range(self.traits.slots):
+            self._tasks.spawn(self._serve(), f"slot {slot}")
+
+    async def stop(self) -> None:
+        """Let the calls under way end within their deadline, take no more, stop the provider."""
+        self._closing = True
+        self._wake(len(self._idle))
+        await self._tasks.close(grace_s=self.traits.deadline_s if self.in_flight else 0.05)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        await self.provider.stop()
+
+    def submit(self, ask: Ask) -> None:
+        """Queue questions; their answers come to the asker, now or after any number of retries."""
+        self._queue.put(ask)
+        self._wake(-(-ask.size // self.traits.batch_max))
+
+    # ---- slots ---------------------------------------------------------------------------------------------------
+
+    async def _serve(self) -> None:
+        """Take and call, until it closes."""
+        while not self._closing:
+            slices = self._take()
+            if not slices:
+                await self._rest()
+                continue
+            if self._overall is None:
+                await self._call(slices)
+            else:
+                async with self._overall:
+                    await self._call(slices)
+
+    def _take(self) -> Slices:
+        """Questions of one call, if one may go out now; withdrawn ones go back on the way."""
+        if self._later:
+            self._recall()
+        while len(self._queue):
+            if (delay := self._delay_s()) > 0:
+                self._wake_after(delay)
+                return []
+            slices = self._queue.take(self.traits.batch_max)
+            asked = [one for one in slices if not one[0].withdrawn]
+            if len(asked) < len(slices):
+                _give_back([one for one in slices if one[0].withdrawn])
+            if asked:
+                self._count_call()
+                return asked
+        return []
+
+    async def _rest(self) -> None:
+        """Wait until there may be something to take."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._idle.append(waiter)
+        try:
+            await waiter
+        finally:
+            if not waiter.done() or waiter.cancelled():
+                with contextlib.suppress(ValueError):
+                    self._idle.remove(waiter)
+
+    def _wake(self, slots: int) -> None:
+        while slots > 0 and self._idle:
+            waiter = self._idle.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                slots -= 1
+
+    def _wake_after(self, delay_s: float) -> None:
+        """Wake the slots when the pause is over; a probe that ends wakes them itself."""
+        if self._timer is not None or delay_s == float("inf"):
+            return
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._wake(len(self._idle))
+
+    # ---- limits --------------------------------------------------------------------------------------------------
+
+    def _delay_s(self) -> float:
+        now = self._clock.monotonic()
+        delay = self._paused_until - now
+        if self._limiter is not None:
+            delay = max(delay, self._limiter.delay_s(now))
+        if self._breaker.state is not BreakerState.CLOSED:
+            delay = max(delay, self._breaker.delay_s(now))
+        return max(0.0, delay)
+
+    def _count_call(self) -> None:
+        self.calls += 1
+        self._breaker.sent()
+        if self._limiter is not None:
+            self._limiter.count(self._clock.monotonic())
+
+    def _pause(self, seconds: float, reason: str) -> None:
+        """Send nothing for a while."""
+        self._paused_until = max(self._paused_until, self._clock.monotonic() + seconds)
+        log.warning(Event.PROVIDER_PAUSED, provider=self.traits.name, reason=reason, seconds=round(seconds, 3))
+
+    # ---- a call --------------------------------------------------------------------------------------------------
+
+    async def _call(self, slices: Slices) -> None:
+        if len(slices) == 1:
+            ask, begin, end = slices[0]
+            whole = begin == 0 and end == ask.size
+            questions = ask.questions if whole else ask.questions[begin:end]
+        else:
+            questions = [question for ask, begin, end in slices for question in ask.questions[begin:end]]
+        self.in_flight += len(questions)
+        try:
+            outcomes = await self._ask(questions)
+        finally:
+            self.in_flight -= len(questions)
+        failpoints.hit(Failpoint.CALL_ANSWERED_NOT_COMMITTED)
+        at = 0
+        for ask, begin, end in slices:
+            self._hand_out(ask, begin, end, outcomes[at : at + end - begin] if len(slices) > 1 else outcomes)
+            at += end - begin
+
+    async def _ask(self, questions: Sequence[Question]) -> Sequence[Outcome]:
+        """Ask the provider, and make an outcome of whatever it does."""
+        if failpoints.is_armed():
+            asyncio.get_running_loop().call_soon(failpoints.hit, Failpoint.CALL_SENT)
+        try:
+            async with asyncio.timeout(self.traits.deadline_s + OVERDUE_S):
+                outcomes = await self.provider.ask(questions)
+        except TransientError as error:
+            # Our own store or broker is away: nobody was asked, so no attempt is spent on it.
+            self._pause(RETRY_FIRST_S * (1 + self._random.random()), error.reason)
+            return [Outcome(OutcomeKind.RATE_LIMITED, reason=error.reason)] * len(questions)
+        except Exception as error:  # noqa: BLE001 - a provider's bug must not stop the others
+            log.error(Event.PROVIDER_FAILED, provider=self.traits.name, exc_info=error)
+            kind = OutcomeKind.UNKNOWN if self.traits.paid else OutcomeKind.TRANSIENT
+            return [Outcome(kind, reason=type(error).__name__)] * len(questions)
+        if len(outcomes) != len(questions):
+            log.error(Event.PROVIDER_FAILED, provider=self.traits.name, questions=len(questions), outcomes=len(outcomes))
+            kind = OutcomeKind.UNKNOWN if self.traits.paid else OutcomeKind.TRANSIENT
+            return [Outcome(kind, reason="WRONG_NUMBER_OF_OUTCOMES")] * len(questions)
+        return outcomes
+
+    def _hand_out(self, ask: Ask, begin: int, end: int, outcomes: Sequence[Outcome]) -> None:
+        """Give final outcomes to the asker, keep the others for a retry."""
+        retries = [
+            index
+            for index, outcome in enumerate(outcomes)
+            if outcome.kind is not OutcomeKind.FOUND
+            and outcome.kind is not OutcomeKind.MISS
+            and self._is_to_be_retried(ask, outcome)
+        ]
+        self._count_outcomes(outcomes, len(retries))
+        if not retries:
+            items = ask.items if end - begin == ask.size else ask.items[begin:end]
+            ask.asker.answered(ask.step, items, outcomes)
+            return
+        again = set(retries)
+        final = [index for index in range(len(outcomes)) if index not in again]
+        if final:
+            items = [ask.items[begin + index] for index in final]
+            ask.asker.answered(ask.step, items, [outcomes[index] for index in final])
+        self._retry(ask, [begin + index for index in retries], [outcomes[index] for index in retries])
+
+    def _count_outcomes(self, outcomes: Sequence[Outcome], failures: int) -> None:
+        if len(outcomes) == 1:
+            self.outcomes[outcomes[0].kind.value] += 1
+        else:
+            self.outcomes.update([outcome.kind.value for outcome in outcomes])
+        if any(outcome.kind is OutcomeKind.TRANSIENT for outcome in outcomes):
+            self._breaker.failed(self._clock.monotonic())
+        elif failures < len(outcomes):
+            self._pauses = 0
+            if self._breaker.state is not BreakerState.CLOSED:
+                self._wake(len(self._idle))
+            self._breaker.succeeded()
+
+    # ---- retry ---------------------------------------------------------------------------------------------------
+
+    def _is_to_be_retried(self, ask: Ask, outcome: Outcome) -> bool:
+        match outcome.kind:
+            case OutcomeKind.RATE_LIMITED | OutcomeKind.QUOTA_EXHAUSTED | OutcomeKind.UNAUTHORIZED:
+                return True
+            case OutcomeKind.TRANSIENT:
+                return ask.attempts + 1 < self.traits.attempts_max
+            case _:
+                return False
+
+    def _retry(self, ask: Ask, indexes: Sequence[int], outcomes: Sequence[Outcome]) -> None:
+        """Put questions back that have to be asked once more, each kind after its own while."""
+        transient = [i for i, o in zip(indexes, outcomes, strict=True) if o.kind is OutcomeKind.TRANSIENT]
+        paused = [i for i, o in zip(indexes, outcomes, strict=True) if o.kind is not OutcomeKind.TRANSIENT]
+        now = self._clock.time()
+        if transient:
+            hints = [o.retry_at - now for o in outcomes if o.kind is OutcomeKind.TRANSIENT and o.retry_at is not None]
+            backoff = min(RETRY_MAX_S, RETRY_FIRST_S * 2.0**ask.attempts) * self._random.random()
+            self._put_later(ask.again(transient, ask.attempts + 1), max([backoff, *hints]))
+        if paused:
+            self._pause_for([o for o in outcomes if o.kind is not OutcomeKind.TRANSIENT], now)
+            self._put_later(ask.again(paused, ask.attempts), 0.0)
+
+    def _pause_for(self, outcomes: Sequence[Outcome], now: float) -> None:
+        """Pause the provider for the longest that one of these outcomes asks for."""
+        longest, reason = 0.0, ""
+        for outcome in outcomes:
+            if outcome.retry_at is not None:
+                seconds = outcome.retry_at - now
+            elif outcome.kind is OutcomeKind.RATE_LIMITED:
+                seconds = min(RETRY_MAX_S, RETRY_FIRST_S * 2.0**self._pauses) * (0.5 + self._random.random() / 2)
+            else:
+                seconds = PARKED_S
+            if seconds >= longest:
+                longest, reason = seconds, outcome.kind.value
+        self._pauses += 1
+        self._pause(longest, reason)
+
+    def _put_later(self, ask: Ask, delay_s: float) -> None:
+        self._later_count += 1
+        heapq.heappush(self._later, (self._clock.monotonic() + delay_s, self._later_count, ask))
+        asyncio.get_running_loop().call_later(max(0.0, delay_s), self._wake, 1)
+
+    def _recall(self) -> None:
+        """Queue what has waited long enough for its retry."""
+        now = self._clock.monotonic()
+        while self._later and self._later[0][0] <= now:
+            self._queue.put(heapq.heappop(self._later)[2])
+
+
+def _give_back(slices: Slices) -> None:
+    for ask, begin, end in slices:
+        ask.asker.withdrawn(ask.step, ask.items[begin:end])
