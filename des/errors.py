@@ -67,6 +67,12 @@ class CommitUnknown(TransientError):
     reason = "COMMIT_UNKNOWN"
 
 
+class Unstorable(TerminalError):
+    """Postgres refuses a value of the unit for what it is; the same unit will never commit."""
+
+    reason = "UNSTORABLE"
+
+
 class InvalidInput(TerminalError):
     """What was sent cannot be accepted; `violations` name each wrong place.
 
@@ -75,12 +81,20 @@ class InvalidInput(TerminalError):
 
     reason = "INVALID_INPUT"
 
-    def __init__(self, reason: str, message: str, violations: tuple[Violation, ...] = (), erid: str = "") -> None:
-        """Take the reason code, the message, the wrong places and the ERID as far as it could be read."""
+    def __init__(
+        self,
+        reason: str,
+        message: str,
+        violations: tuple[Violation, ...] = (),
+        erid: str = "",
+        batch_id: str = "",
+    ) -> None:
+        """Take the reason code, the message, the wrong places, and ERID and batch id as far as they could be read."""
         super().__init__(message)
         self.reason = reason
         self.violations = violations
         self.erid = erid
+        self.batch_id = batch_id
 
 
 class NotFound(TerminalError):
