@@ -1,0 +1,143 @@
+"""What serving sees of Postgres: the one object of each ERID, its contacts, and the few things a reader may change.
+
+Every call names the tenant, and what is another tenant's is NotFound like what never was.
+
+Two ways to walk an ERID, both in order of acceptance and position:
+
+- `page` shows every contact, finished or not, one consistent snapshot a page;
+- `parts` and `finished` show finished contacts only, in small units that no snapshot and no connection outlives.
+"""
+
+import enum
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from hashlib import blake2b
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+
+from des.contact import Contact, FieldResult
+from des.events import Progress
+
+
+class EnrichmentState(enum.StrEnum):
+    """Where an enrichment stands, derived from its counts and flags."""
+
+    OPEN = "open"
+    SETTLED = "settled"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+class Enrichment(msgspec.Struct, frozen=True):
+    """The object of one ERID without its contacts. `fields` is the union of what its batches asked for."""
+
+    tenant: str
+    erid: UUID
+    state: EnrichmentState
+    sealed: bool
+    revision: int
+    progress: Progress
+    fields: Sequence[str]
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of it will change by itself: completed, or cancelled with nothing outstanding."""
+        match self.state:
+            case EnrichmentState.COMPLETED:
+                return True
+            case EnrichmentState.CANCELLED:
+                return self.progress.contacts_done == self.progress.contacts
+            case EnrichmentState.OPEN | EnrichmentState.SETTLED:
+                return False
+
+    @property
+    def fingerprint(self) -> str:
+        """Names this state of the object and its contacts: alike when and only when nothing has changed."""
+        # updated_at is left out: a change that shows in no count and no flag is none.
+        seen = (self.created_at, self.state, self.sealed, self.progress, self.fields)
+        digest = blake2b(msgspec.json.encode(seen), digest_size=9).hexdigest()
+        return f"{self.revision}-{digest}"
+
+
+class EnrichedContact(msgspec.Struct, frozen=True, gc=False):
+    """A contact and what was found for it; a field not finished yet is `pending`."""
+
+    batch_id: UUID
+    position: int
+    contact: Contact
+    enriched: Mapping[str, FieldResult]
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a page ended: `position` in the batch part accepted as number `seq`."""
+
+    seq: int
+    position: int
+
+
+class ObjectPage(msgspec.Struct, frozen=True):
+    """An enrichment and a page of its contacts, of one moment; `last` is None when no more contacts follow."""
+
+    enrichment: Enrichment
+    contacts: Sequence[EnrichedContact]
+    last: Place | None
+
+
+class Part(msgspec.Struct, frozen=True, gc=False):
+    """A batch part with finished contacts. Within an ERID no part turns up below a `seq` that was seen."""
+
+    seq: int
+    batch_id: UUID
+    first_position: int
+    contacts: int
+    contacts_done: int
+
+
+class Span(msgspec.Struct, frozen=True, gc=False):
+    """Positions `first` to `last`, both included, of one batch."""
+
+    batch_id: UUID
+    first: int
+    last: int
+
+
+class ReadingStore(Protocol):
+    """Serving's side of Postgres. Every call raises StoreUnavailable when the database is away.
+
+    Calls that take one ERID raise NotFound where the tenant has none such, those of `parts` and `finished` excepted:
+    they return nothing.
+    """
+
+    async def enrichment(self, tenant: str, erid: UUID) -> Enrichment:
+        """Return the object without its contacts."""
+
+    async def watched(self, erids: Sequence[tuple[str, UUID]]) -> Mapping[tuple[str, UUID], Enrichment]:
+        """Return those of the (tenant, ERID) pairs that exist, in one query."""
+
+    async def enrichments(self, tenant: str, after: tuple[datetime, UUID] | None, limit: int) -> Sequence[Enrichment]:
+        """Return the tenant's objects, newest first, after the one created then with that ERID."""
+
+    async def page(self, tenant: str, erid: UUID, after: Place | None, contacts_max: int) -> ObjectPage:
+        """Return the object and its next contacts."""
+
+    async def parts(self, tenant: str, erid: UUID, after_seq: int, limit: int) -> Sequence[Part]:
+        """Return parts of a higher `seq` that have finished contacts, in order of `seq`."""
+
+    async def finished(self, tenant: str, erid: UUID, spans: Sequence[Span]) -> Sequence[EnrichedContact]:
+        """Return the finished contacts of these spans, in the order of the spans and of position."""
+
+    async def oldest_open(self, tenant: str, erid: UUID) -> int | None:
+        """Return the lowest `seq` of an unfinished part, None where all are finished."""
+
+    async def create(self, tenant: str, erid: UUID) -> Enrichment:
+        """Open the ERID where it is not open yet, and return it."""
+
+    async def seal(self, tenant: str, erid: UUID) -> Enrichment:
+        """Take no more batches; complete it, and announce that, where nothing is outstanding."""
+
+    async def cancel(self, tenant: str, erid: UUID) -> Enrichment:
+        """Seal it and tell the worker that owns it to end what is outstanding. A completed one stays as it is."""
