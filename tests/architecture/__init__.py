@@ -1,0 +1,1 @@
+"""Style as tests: what CONTRIBUTING.md asks of the code, checked on every tracked file."""
