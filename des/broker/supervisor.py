@@ -1,0 +1,117 @@
+"""Keeps one wire to the broker: opens it, hands it over, waits for its end, opens the next.
+
+    disconnected ──open──▶ ready ──connection or channel gone, dropped──▶ disconnected (waits longer each time)
+
+aio-pika's robust connections restore pieces one by one and have a history of lost consumers (aio-pika #231, #379,
+#632); here all of it is thrown away and built anew: connection, channel, topology, consumer.
+"""
+
+import asyncio
+from typing import Protocol
+
+from des.broker.connection import Wire, open_wire
+from des.broker.tap import FrameSink
+from des.clock import Backoff
+from des.errors import BrokerUnavailable, ConfigError, DesError
+from des.lifecycle import TaskOwner
+from des.telemetry import Event, logger
+
+log = logger(__name__)
+
+RECONNECT_FIRST_S = 0.1
+RECONNECT_MOST_S = 5.0
+FIRST_CONNECT_S = 30.0
+"""How long a start waits for a broker that is still coming up."""
+
+
+class WireUser(Protocol):
+    """Whose wire it is."""
+
+    def sink(self) -> FrameSink:
+        """Receiver for the frames of the next wire."""
+
+    async def opened(self, wire: Wire) -> None:
+        """Take the wire into use; what it raises ends this wire."""
+
+    def lost(self, reason: str) -> None:
+        """Forget the wire; called once after every `opened`, whether it raised or the wire ended later."""
+
+
+class Supervisor:
+    """Runs the life of a wire. `ready` is true while one is open and in use."""
+
+    def __init__(self, name: str, url: str, user: WireUser, *, confirms: bool) -> None:
+        """Take what logs call it, `amqp://…`, the user, and whether publishes on it are confirmed."""
+        self._name = name
+        self._url = url
+        self._user = user
+        self._confirms = confirms
+        self._tasks = TaskOwner(name)
+        self._wire: Wire | None = None
+        self._settled: asyncio.Future[None] | None = None
+        self.ready = False
+
+    async def start(self) -> None:
+        """Return once the wire is in use. Raises ConfigError at once, BrokerUnavailable after FIRST_CONNECT_S."""
+        self._settled = settled = asyncio.get_running_loop().create_future()
+        self._tasks.spawn(self._run(), "connection")
+        try:
+            async with asyncio.timeout(FIRST_CONNECT_S):
+                await settled
+        except TimeoutError as error:
+            await self.stop()
+            raise BrokerUnavailable(f"RabbitMQ did not answer within {FIRST_CONNECT_S:.0f} s") from error
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Close the wire; harmless when never started and when repeated."""
+        await self._tasks.close()
+
+    def drop(self, reason: str) -> None:
+        """Give up the wire in use; the next is opened at once."""
+        if self._wire is not None:
+            log.warning(Event.BROKER_CONNECTION_DROPPED, connection=self._name, reason=reason)
+            self._tasks.spawn(self._wire.close(), "drop")
+
+    async def _run(self) -> None:
+        backoff = Backoff(RECONNECT_FIRST_S, RECONNECT_MOST_S)
+        while True:
+            reason = await self._live(backoff)
+            log.warning(Event.BROKER_CONNECTION_LOST, connection=self._name, reason=reason)
+            await asyncio.sleep(backoff.next_s())
+
+    async def _live(self, backoff: Backoff) -> str:
+        """One wire from opening to end; returns why it ended."""
+        try:
+            wire = await open_wire(self._url, self._user.sink(), self._name, confirms=self._confirms)
+        except DesError as error:
+            self._refuse_start(error)
+            return str(error)
+        reason = "stopped"
+        self._wire = wire
+        try:
+            await self._user.opened(wire)
+            backoff.reset()
+            self._admit_start()
+            log.info(Event.BROKER_CONNECTED, connection=self._name)
+            reason = await wire.closed()
+        except DesError as error:
+            reason = str(error)
+        finally:
+            self.ready = False
+            self._wire = None
+            self._user.lost(reason)
+            await wire.close()
+        return reason
+
+    def _admit_start(self) -> None:
+        self.ready = True
+        if self._settled is not None and not self._settled.done():
+            self._settled.set_result(None)
+
+    def _refuse_start(self, error: DesError) -> None:
+        # Only at the start: a service that has run waits for the broker to be put right.
+        if isinstance(error, ConfigError) and self._settled is not None and not self._settled.done():
+            self._settled.set_exception(error)
