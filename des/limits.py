@@ -72,7 +72,19 @@ OUTBOX_GROUP_EVENTS_MAX = 500
 # ---- serving -----------------------------------------------------------------------------------------------
 
 PAGE_CONTACTS_MAX = 1_000
-PAGE_CONTACTS_DEFAULT = 100
+"""Contacts on a page, which is also what a page has when nothing was said; and what results are read by."""
+PAGE_BYTES_MAX = 3 * MIB
+"""Contacts of one gRPC answer, encoded; a page ends early rather than pass what a client takes by default."""
+PAGE_ENRICHMENTS_MAX = 1_000
+PAGE_ENRICHMENTS_DEFAULT = 100
+WATCH_INTERVAL_S = 0.1
+"""Between two looks at everything that is watched, in one query; while nobody watches there are none."""
+HEARTBEAT_S = 15.0
+"""A stream that has nothing to say says so this often; proxies cut what is silent for 30 to 60 s."""
+WRITE_DEADLINE_S = 60.0
+"""Longest wait for a client to take what was written to it; then it is let go."""
+REQUEST_DEADLINE_S = 60.0
+"""Longest time from a request's head to its answer, streams excepted."""
 
 # ---- the process -------------------------------------------------------------------------------------------
 
@@ -105,4 +117,6 @@ _holds(COMMIT_GROUP_CONTACTS_MAX <= CONTACTS_IN_WORK_MAX, "a commit group is of 
 _holds(CONTACTS_IN_WORK_MAX < ACCEPTED_CONTACTS_HIGH_WATER, "work is found below the high-water mark")
 _holds(LEASE_RENEW_S * 3 < LEASE_S, "a lease survives two failed renewals")
 _holds(STOP_HURRIED_S < SHUTDOWN_GRACE_S, "hurry is faster than grace")
-_holds(PAGE_CONTACTS_DEFAULT <= PAGE_CONTACTS_MAX, "the default page is a page")
+_holds(PAGE_ENRICHMENTS_DEFAULT <= PAGE_ENRICHMENTS_MAX, "the default page is a page")
+_holds(PAGE_BYTES_MAX + CONTACT_BYTES_MAX * 4 <= MESSAGE_BYTES_MAX, "a page and one contact more fit a message")
+_holds(WATCH_INTERVAL_S < HEARTBEAT_S < WRITE_DEADLINE_S, "a silent stream is told from a stuck one")

@@ -64,8 +64,9 @@ class Enrichment(msgspec.Struct, frozen=True):
 
 
 class EnrichedContact(msgspec.Struct, frozen=True, gc=False):
-    """A contact and what was found for it; a field not finished yet is `pending`."""
+    """A contact and what was found for it; a field not finished yet is `pending`. `seq` is its part's number."""
 
+    seq: int
     batch_id: UUID
     position: int
     contact: Contact
@@ -73,18 +74,18 @@ class EnrichedContact(msgspec.Struct, frozen=True, gc=False):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Where a page ended: `position` in the batch part accepted as number `seq`."""
+    """Where a reader stands: after `position` in the batch part accepted as number `seq`."""
 
     seq: int
     position: int
 
 
 class ObjectPage(msgspec.Struct, frozen=True):
-    """An enrichment and a page of its contacts, of one moment; `last` is None when no more contacts follow."""
+    """An enrichment and a page of its contacts, of one moment; `more` where further contacts follow."""
 
     enrichment: Enrichment
     contacts: Sequence[EnrichedContact]
-    last: Place | None
+    more: bool
 
 
 class Part(msgspec.Struct, frozen=True, gc=False):
@@ -98,8 +99,9 @@ class Part(msgspec.Struct, frozen=True, gc=False):
 
 
 class Span(msgspec.Struct, frozen=True, gc=False):
-    """Positions `first` to `last`, both included, of one batch."""
+    """Positions `first` to `last`, both included, of the batch part accepted as number `seq`."""
 
+    seq: int
     batch_id: UUID
     first: int
     last: int
@@ -108,8 +110,8 @@ class Span(msgspec.Struct, frozen=True, gc=False):
 class ReadingStore(Protocol):
     """Serving's side of Postgres. Every call raises StoreUnavailable when the database is away.
 
-    Calls that take one ERID raise NotFound where the tenant has none such, those of `parts` and `finished` excepted:
-    they return nothing.
+    Calls that take one ERID raise NotFound where the tenant has none such; only `parts`, `finished` and
+    `finished_up_to` find nothing there.
     """
 
     async def enrichment(self, tenant: str, erid: UUID) -> Enrichment:
@@ -128,10 +130,10 @@ class ReadingStore(Protocol):
         """Return parts of a higher `seq` that have finished contacts, in order of `seq`."""
 
     async def finished(self, tenant: str, erid: UUID, spans: Sequence[Span]) -> Sequence[EnrichedContact]:
-        """Return the finished contacts of these spans, in the order of the spans and of position."""
+        """Return the finished contacts of these spans, in order of the spans and of position."""
 
-    async def oldest_open(self, tenant: str, erid: UUID) -> int | None:
-        """Return the lowest `seq` of an unfinished part, None where all are finished."""
+    async def finished_up_to(self, tenant: str, erid: UUID) -> int:
+        """Return a `seq` up to which every part that can ever be there is finished; 0 where the first is not."""
 
     async def create(self, tenant: str, erid: UUID) -> Enrichment:
         """Open the ERID where it is not open yet, and return it."""

@@ -70,8 +70,7 @@ class EnrichmentStore:
             rows = await self._rows(connection, tenant, erid, [span for _, span in wanted])
         done = {(row["batch_id"], row["position"]): row for row in rows}
         contacts = [contact for part, span in wanted for contact in self._page_contacts(part, span, done)]
-        last = Place(wanted[-1][0]["seq"], wanted[-1][1].last) if more else None
-        return ObjectPage(enrichment, contacts, last)
+        return ObjectPage(enrichment, contacts, more)
 
     async def parts(self, tenant: str, erid: UUID, after_seq: int, limit: int) -> Sequence[Part]:
         """Return parts of a higher `seq` that have finished contacts, in order of `seq`."""
@@ -80,17 +79,15 @@ class EnrichmentStore:
         return [Part(*row) for row in rows]
 
     async def finished(self, tenant: str, erid: UUID, spans: Sequence[Span]) -> Sequence[EnrichedContact]:
-        """Return the finished contacts of these spans, in the order of the spans and of position."""
+        """Return the finished contacts of these spans, in order of the spans and of position."""
         async with self._database.connection() as connection:
             rows = await self._rows(connection, tenant, erid, spans)
         return [self._finished_contact(row) for row in rows]
 
-    async def oldest_open(self, tenant: str, erid: UUID) -> int | None:
-        """Return the lowest `seq` of an unfinished part, None where all are finished."""
+    async def finished_up_to(self, tenant: str, erid: UUID) -> int:
+        """Return a `seq` up to which every part that can ever be there is finished; 0 where the first is not."""
         async with self._database.connection() as connection:
-            seq: int | None = await connection.fetchval(
-                self._sql["oldest_open"], tenant, erid, partition_of(tenant, erid)
-            )
+            seq: int = await connection.fetchval(self._sql["finished_up_to"], tenant, erid, partition_of(tenant, erid))
         return seq
 
     async def create(self, tenant: str, erid: UUID) -> Enrichment:
@@ -129,10 +126,8 @@ class EnrichmentStore:
     async def _rows(self, connection: Connection, tenant: str, erid: UUID, spans: Sequence[Span]) -> Sequence[Any]:
         if not spans:
             return ()
-        batch_ids, firsts, lasts = zip(*[(one.batch_id, one.first, one.last) for one in spans], strict=True)
-        rows: Sequence[Any] = await connection.fetch(
-            self._sql["finished_contacts"], tenant, erid, batch_ids, firsts, lasts
-        )
+        columns = zip(*[(one.seq, one.batch_id, one.first, one.last) for one in spans], strict=True)
+        rows: Sequence[Any] = await connection.fetch(self._sql["finished_contacts"], tenant, erid, *columns)
         return rows
 
     async def _announce(self, connection: Connection, event: Event) -> None:
@@ -148,7 +143,7 @@ class EnrichmentStore:
         sent = self._decode_contacts(part["payload"])
         pending = dict.fromkeys(part["fields"], _PENDING)
         return [
-            EnrichedContact(span.batch_id, position, sent[position - part["first_position"]], pending)
+            EnrichedContact(span.seq, span.batch_id, position, sent[position - part["first_position"]], pending)
             if row is None
             else self._finished_contact(row)
             for position, row in enumerate(found, span.first)
@@ -156,6 +151,7 @@ class EnrichmentStore:
 
     def _finished_contact(self, row: Any) -> EnrichedContact:
         return EnrichedContact(
+            row["seq"],
             row["batch_id"],
             row["position"],
             self._contact.decode(row["input"]),
@@ -173,7 +169,7 @@ def _cut(parts: Sequence[Any], start: Place, contacts_max: int) -> tuple[list[tu
         if room == 0:
             return wanted, True
         taken = min(room, last - first + 1)
-        wanted.append((part, Span(part["batch_id"], first, first + taken - 1)))
+        wanted.append((part, Span(part["seq"], part["batch_id"], first, first + taken - 1)))
         room -= taken
         if first + taken <= last:
             return wanted, True

@@ -50,11 +50,11 @@ order by b.seq;
 
 -- name: finished_contacts
 -- Finished contacts of some spans of positions: one range of the primary key for each span.
-select c.batch_id, c.position, c.input, c.fields
-from unnest($3::uuid[], $4::integer[], $5::integer[]) with ordinality as s (batch_id, first, last, place)
+select s.seq, c.batch_id, c.position, c.input, c.fields
+from unnest($3::bigint[], $4::uuid[], $5::integer[], $6::integer[]) as s (seq, batch_id, first, last)
 join contact c
     on c.tenant = $1 and c.erid = $2 and c.batch_id = s.batch_id and c.position between s.first and s.last
-order by s.place, c.position;
+order by s.seq, c.position;
 
 -- name: parts
 -- Parts with finished contacts. A part never turns up below a number that was seen: accept.sql locks the object
@@ -65,11 +65,17 @@ where b.tenant = $1 and b.erid = $2 and b.seq > $3 and b.contacts_done > 0
 order by b.seq
 limit $4;
 
--- name: oldest_open
--- By the partial index of what is unfinished, whatever the size of what is.
-select min(b.seq)
-from batch b
-where b.partition = $3 and b.tenant = $1 and b.erid = $2 and b.finished_at is null;
+-- name: finished_up_to
+-- Just below the oldest unfinished part, found by the partial index of what is unfinished; else the newest part.
+select coalesce(
+    (
+        select min(b.seq) - 1
+        from batch b
+        where b.partition = $3 and b.tenant = $1 and b.erid = $2 and b.finished_at is null
+    ),
+    (select max(b.seq) from batch b where b.tenant = $1 and b.erid = $2),
+    0
+);
 
 -- name: create
 -- A second time, or after the first batch, it changes nothing.
