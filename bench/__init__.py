@@ -1,0 +1,1 @@
+"""What DES is measured with: one module per question (see README.md)."""

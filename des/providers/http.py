@@ -1,0 +1,237 @@
+"""The provider that needs no code: any JSON API, described in the settings.
+
+One question is one call: the request is made from the contact by a template, the status (and where asked the body) is
+mapped to an outcome, and the values are read at their paths. What is not described follows HTTP's own meaning:
+
+| answer | outcome |
+|---|---|
+| 2xx with a value | found |
+| 2xx without one, 404, 410 | miss |
+| 400, 422 | invalid_input |
+| 401, 403 | unauthorized |
+| 402 | quota_exhausted |
+| 429 | rate_limited, until Retry-After where it is given |
+| 451 | suppressed |
+| everything else | transient |
+| sent, and no readable answer | unknown where the calls are paid, else transient |
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from des.clock import Clock
+from des.config_providers import HttpProviderConfig, OutcomeRule, ValueConfig
+from des.contact import FieldType
+from des.errors import ConfigError
+from des.providers.contract import MISS, FieldTypes, Outcome, OutcomeKind, Question, Replay, Traits, Value
+from des.providers.paths import Path
+from des.providers.request import RequestTemplate
+from des.providers.transport import CallFailed, Reply, Transport
+from des.providers.values import Values
+from des.providers.verdict import StatusMap, failed_call, refused, unreadable
+
+STATUSES = StatusMap(
+    exact={
+        400: OutcomeKind.INVALID_INPUT,
+        401: OutcomeKind.UNAUTHORIZED,
+        402: OutcomeKind.QUOTA_EXHAUSTED,
+        403: OutcomeKind.UNAUTHORIZED,
+        404: OutcomeKind.MISS,
+        410: OutcomeKind.MISS,
+        422: OutcomeKind.INVALID_INPUT,
+        429: OutcomeKind.RATE_LIMITED,
+        451: OutcomeKind.SUPPRESSED,
+    },
+    hundreds={2: OutcomeKind.FOUND},
+)
+"""What statuses mean where the settings have no rule."""
+
+
+class HttpProvider:
+    """Asks one described API. Raises ConfigError when built from a description that cannot work."""
+
+    def __init__(
+        self, name: str, config: HttpProviderConfig, field_types: FieldTypes, values: Values, clock: Clock
+    ) -> None:
+        """Take the provider's name and description, the types of all fields, and who normalises values."""
+        place = f"providers.{name}"
+        constants = {} if config.api_key is None else {"api_key": config.api_key.get_secret_value()}
+        self._request = RequestTemplate(config.request, f"{place}.request", constants)
+        self._rules = [_Rule(rule, f"{place}.outcomes[{at}]") for at, rule in enumerate(config.outcomes)]
+        self._fields = [
+            _FieldReader(field, value, f"{place}.values.{field}", field_types, values)
+            for field, value in config.values.items()
+        ]
+        self._reference = config.reference_path and Path(config.reference_path, f"{place}.reference_path")
+        self._cost = config.cost_path and Path(config.cost_path, f"{place}.cost_path")
+        self._price = config.price
+        self._paid = config.paid
+        self._clock = clock
+        self._transport = Transport(
+            slots=config.concurrency,
+            deadline_s=config.deadline_s,
+            headers={"accept": "application/json"} | self._request.headers,
+            body_bytes_max=config.body_bytes_max,
+            proxy=config.proxy,
+        )
+        self._traits = Traits(
+            name,
+            frozenset(config.values),
+            slots=config.concurrency,
+            deadline_s=config.deadline_s,
+            attempts_max=config.attempts_max,
+            paid=config.paid,
+            replay=Replay(config.replay),
+            rate_windows=tuple((rate.count, rate.per_s) for rate in config.rate),
+        )
+
+    def __repr__(self) -> str:
+        """Name and connection."""
+        return f"HttpProvider({self._traits.name}, {self._transport!r})"
+
+    @property
+    def traits(self) -> Traits:
+        """As configured; one question a call."""
+        return self._traits
+
+    async def start(self) -> None:
+        """Open the connection pool. Raises ConfigError for headers or a proxy that cannot be used."""
+        await self._transport.start()
+
+    async def stop(self) -> None:
+        """Close the connections."""
+        await self._transport.stop()
+
+    async def ask(self, questions: Sequence[Question]) -> Sequence[Outcome]:
+        """One call for each question, in their order."""
+        return [await self._ask(question) for question in questions]
+
+    async def _ask(self, question: Question) -> Outcome:
+        contact = question.contact
+        missing = self._request.missing(contact)
+        if missing:
+            return Outcome(OutcomeKind.INVALID_INPUT, reason=f"NEEDS {missing}")
+        request = self._request.render(contact)
+        try:
+            reply = await self._transport.send(
+                self._request.method, request.url, headers=request.headers, body=request.body
+            )
+        except CallFailed as failed:
+            return failed_call(failed, paid=self._paid)
+        return self._judge(reply, contact.country)
+
+    def _judge(self, reply: Reply, country: str) -> Outcome:
+        """What the reply means: the first rule that fits, else what its status means."""
+        document, readable = _decoded(reply.body)
+        kind, reason = STATUSES.kind(reply.status), ""
+        for rule in self._rules:
+            if rule.fits(reply.status, document):
+                kind, reason = rule.kind, rule.reason
+                break
+        if kind is not OutcomeKind.FOUND:
+            return MISS if kind is OutcomeKind.MISS else refused(kind, reply, self._clock.time(), reason=reason)
+        if not readable:
+            return unreadable("NOT_JSON", paid=self._paid)
+        return self._found(document, country)
+
+    def _found(self, document: Any, country: str) -> Outcome:
+        values: dict[str, Value] = {}
+        for field in self._fields:
+            value = field.read(document, country)
+            if value is not None:
+                values[field.name] = value
+        if not values:
+            return MISS if not any(field.holds(document) for field in self._fields) else _INVALID_VALUE
+        return Outcome(
+            OutcomeKind.FOUND,
+            values,
+            reference=self._reference.read_text(document) if self._reference else "",
+            cost=_number(self._cost.read(document), self._price) if self._cost else self._price,
+        )
+
+
+_INVALID_VALUE = Outcome(OutcomeKind.MISS, reason="INVALID_VALUE")
+
+
+class _Rule:
+    """One compiled outcome rule."""
+
+    __slots__ = ("_equals", "_exists", "_path", "_statuses", "kind", "reason")
+
+    def __init__(self, rule: OutcomeRule, place: str) -> None:
+        self.kind = OutcomeKind(rule.outcome)
+        self.reason = rule.reason
+        self._statuses = frozenset(rule.status)
+        self._path = None if rule.when is None else Path(rule.when.path, f"{place}.when.path")
+        self._equals = None if rule.when is None else rule.when.equals
+        self._exists = None if rule.when is None else rule.when.exists
+
+    def fits(self, status: int, document: Any) -> bool:
+        if self._statuses and status not in self._statuses:
+            return False
+        if self._path is None:
+            return True
+        found = self._path.read(document)
+        if self._exists is not None:
+            return (found is not None) == self._exists
+        return type(found) is type(self._equals) and bool(found == self._equals)  # 1 is not true
+
+
+class _FieldReader:
+    """Where one field's value, confidence, verification and evidence stand."""
+
+    __slots__ = ("_confidence", "_config", "_evidence", "_path", "_type", "_values", "_verification", "name")
+
+    def __init__(self, name: str, config: ValueConfig, place: str, types: FieldTypes, values: Values) -> None:
+        if name not in types:
+            raise ConfigError(f"{place}: no field is called {name!r}; define it under `fields` or correct the name")
+        self.name = name
+        self._config = config
+        self._values = values
+        self._type: FieldType = types[name]
+        self._path = Path(config.path, f"{place}.path")
+        self._confidence = config.confidence_path and Path(config.confidence_path, f"{place}.confidence_path")
+        self._verification = config.verification_path and Path(config.verification_path, f"{place}.verification_path")
+        self._evidence = config.evidence_path and Path(config.evidence_path, f"{place}.evidence_path")
+
+    def holds(self, document: Any) -> bool:
+        return bool(self._path.read_text(document))
+
+    def read(self, document: Any, country: str) -> Value | None:
+        raw = self._path.read_text(document)
+        value = self._values.normalise(self._type, raw, country) if raw else None
+        if value is None:
+            return None
+        sure = self._config.confidence
+        if self._confidence:
+            sure = _number(self._confidence.read(document), sure * self._config.confidence_scale)
+            sure = min(max(sure / self._config.confidence_scale, 0.0), 1.0)
+        return Value(
+            value,
+            sure,
+            self._verification.read_text(document) if self._verification else "",
+            self._evidence.read_text(document) if self._evidence else "",
+        )
+
+
+def _decoded(body: bytes) -> tuple[Any, bool]:
+    """The document and whether there is one; an empty body (204) is an empty document."""
+    if not body:
+        return None, True
+    try:
+        return msgspec.json.decode(body), True
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None, False
+
+
+def _number(found: Any, otherwise: float) -> float:
+    if isinstance(found, bool) or not isinstance(found, (int, float, str)):
+        return otherwise
+    try:
+        number = float(found)
+    except ValueError:
+        return otherwise
+    return number if math.isfinite(number) else otherwise

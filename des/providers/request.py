@@ -1,0 +1,73 @@
+"""One question as one HTTP request: the templates of `RequestConfig`, compiled."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from des.config_providers import RequestConfig
+from des.contact import Contact
+from des.errors import ConfigError
+from des.providers.template import Body, Text, Within, encode
+
+
+class Rendered(msgspec.Struct, frozen=True, gc=False):
+    """A request ready to be sent."""
+
+    url: str
+    headers: dict[str, str] | None
+    body: bytes | None
+
+
+class RequestTemplate:
+    """Makes requests from contacts. Raises ConfigError, naming `place` and the remedy, for what does not parse.
+
+    `headers` are the constant ones: they go with every request, and are not in what `render` returns.
+    """
+
+    def __init__(self, config: RequestConfig, place: str, constants: Mapping[str, str]) -> None:
+        """Take the description, where it stands in the settings, and the placeholders known now (`api_key`)."""
+        _check_url(config.url, f"{place}.url")
+        self.method = config.method
+        self._url = Text(config.url, f"{place}.url", constants, Within.URL)
+        query = {
+            encode(key): Text(text, f"{place}.query.{key}", constants, Within.QUERY)
+            for key, text in config.query.items()
+        }
+        headers = {key.lower(): Text(text, f"{place}.headers.{key}", constants) for key, text in config.headers.items()}
+        self._body = None if config.body is None else Body(config.body, f"{place}.body", constants)
+        self.headers = {key: text.constant for key, text in headers.items() if text.constant is not None}
+        if self._body is not None:
+            self.headers.setdefault("content-type", "application/json")
+        self._headers = {key: text for key, text in headers.items() if text.constant is None}
+        self._fixed = [f"{key}={text.constant}" for key, text in query.items() if text.constant is not None]
+        self._query = [(f"{key}=", text.render) for key, text in query.items() if text.constant is None]
+        self._joint = "&" if "?" in config.url else "?"
+        holes = [hole for text in (self._url, *query.values(), *headers.values()) for hole in text.placeholders]
+        holes += self._body.placeholders if self._body else ()
+        self._required = [hole for hole in holes if hole.required]
+
+    def missing(self, contact: Contact) -> str:
+        """Name of the first required value that the contact lacks (`first_name`, `domain or company_name`), or ""."""
+        for hole in self._required:
+            if not hole.read(contact):
+                return " or ".join(hole.names)
+        return ""
+
+    def render(self, contact: Contact) -> Rendered:
+        """The request for a contact."""
+        url = self._url.constant or self._url.render(contact)
+        query = [*self._fixed, *[key + value for key, read in self._query if (value := read(contact))]]
+        if query:
+            url += self._joint + "&".join(query)
+        headers = None
+        if self._headers:
+            headers = {key: value for key, text in self._headers.items() if (value := text.render(contact))}
+        return Rendered(url, headers, self._body.render(contact) if self._body else None)
+
+
+def _check_url(url: str, place: str) -> None:
+    scheme, _, rest = url.partition("://")
+    if scheme not in {"http", "https"} or not rest:
+        raise ConfigError(f"{place}: {url!r} is no address; write https://host/path")
+    if "{" in rest.partition("/")[0]:
+        raise ConfigError(f"{place}: the host of {url!r} must not depend on a contact; placeholders go behind it")
