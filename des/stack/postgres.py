@@ -43,9 +43,7 @@ class PrivatePostgres:
         self._cluster = self._folder / "cluster"
         self._password_path = self._folder / "password"
         self._port = 0
-        self._process = ServerProcess(
-            self.name, self._folder / "log", death_signal=signal.SIGINT if tied else None
-        )
+        self._process = ServerProcess(self.name, self._folder / "log", death_signal=signal.SIGINT if tied else None)
 
     @property
     def url(self) -> str:

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from des.errors import DesError
 
@@ -71,26 +72,19 @@ class ServerProcess:
         return self._process is not None and self._process.poll() is None
 
     def spawn(
-        self, command: Sequence[str], environment: Mapping[str, str], folder: Path, user: pwd.struct_passwd | None = None
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        user: pwd.struct_passwd | None = None,
     ) -> None:
-        """Start it in a session of its own (a Ctrl-C is for us, who stop servers in order), as `user` if given."""
+        """Start it, as `user` if one is given."""
         prefix = []
         if self._death_signal is not None:
             # Of util-linux, like the shell always there; a preexec_fn would run Python between fork and exec.
             prefix = ["setpriv", "--pdeathsig", self._death_signal.name.removeprefix("SIG"), "--"]
         with self._log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*prefix, *command],
-                cwd=folder,
-                env=dict(environment),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                user=user.pw_uid if user else None,
-                group=user.pw_gid if user else None,
-                extra_groups=[] if user else None,
-            )
+            self._process = _open([*prefix, *command], environment, folder, user, output=log)
 
     async def ready(self, probe: Callable[[], Awaitable[bool]], timeout_s: float) -> bool:
         """Wait until `probe` is true; False when the process ended before. Raises StackError after `timeout_s`."""
@@ -133,7 +127,7 @@ class ServerProcess:
 
     async def _ended(self, timeout_s: float) -> bool:
         deadline = time.monotonic() + timeout_s
-        while self.running and time.monotonic() < deadline:
+        while self.running and time.monotonic() < deadline:  # noqa: ASYNC110 - a process sets no asyncio.Event
             await asyncio.sleep(POLL_S)
         return not self.running
 
@@ -146,18 +140,7 @@ async def run_to_end(
     timeout_s: float = 60,
 ) -> str:
     """Run a program to its end and return what it printed. Raises StackError where it fails or takes too long."""
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=dict(environment),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        user=user.pw_uid if user else None,
-        group=user.pw_gid if user else None,
-        extra_groups=[] if user else None,
-        text=True,
-    )
+    process = _open(command, environment, folder, user, output=subprocess.PIPE)
     try:
         output, _ = await asyncio.to_thread(process.communicate, timeout=timeout_s)
     except subprocess.TimeoutExpired as error:
@@ -167,5 +150,26 @@ async def run_to_end(
             process.kill()
             process.wait()
     if process.returncode != 0:
-        raise StackError(f"{command[0]} failed with status {process.returncode}:\n{output}")
-    return output
+        raise StackError(f"{command[0]} failed with status {process.returncode}:\n{output.decode(errors='replace')}")
+    return output.decode(errors="replace")
+
+
+def _open(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    user: pwd.struct_passwd | None,
+    output: IO[bytes] | int,
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,  # a Ctrl-C is for us, who stop servers in order
+        user=user.pw_uid if user else None,
+        group=user.pw_gid if user else None,
+        extra_groups=[] if user else None,
+    )

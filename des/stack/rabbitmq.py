@@ -84,7 +84,11 @@ class PrivateRabbitMQ:
         await self._epmd.kill()
 
     async def kill(self) -> None:
-        """SIGKILL; the next start recovers what was confirmed, as after a power cut."""
+        """SIGKILL; the next start recovers what was confirmed, as after a power cut.
+
+        But for a quorum queue made within the last second or so (seen with 3.10): it comes back without a leader
+        and answers nobody.
+        """
         await self._process.kill()
         await self._epmd.kill()
 
@@ -96,18 +100,18 @@ class PrivateRabbitMQ:
     async def add_vhosts(self, names: Sequence[str]) -> None:
         """Make virtual hosts in which `guest` may do everything: about a second, however many they are."""
         await self._evaluate(
-            f"[begin rabbit_vhost:add(V, <<\"guest\">>),"
-            f" rabbit_auth_backend_internal:set_permissions(<<\"guest\">>, V, <<\".*\">>, <<\".*\">>, <<\".*\">>,"
-            f" <<\"guest\">>) end || V <- [{_binaries(names)}]]."
+            f'[begin rabbit_vhost:add(V, <<"guest">>),'
+            f' rabbit_auth_backend_internal:set_permissions(<<"guest">>, V, <<".*">>, <<".*">>, <<".*">>,'
+            f' <<"guest">>) end || V <- [{_binaries(names)}]].'
         )
 
     async def add_user(self, name: str, password: str, vhost: str = "/") -> None:
         """Make a user who may do everything in a virtual host; what a publisher of its own tenant needs."""
         who, secret, where = _binaries([name]), _binaries([password]), _binaries([vhost])
         await self._evaluate(
-            f"rabbit_auth_backend_internal:add_user({who}, {secret}, <<\"guest\">>),"
-            f" rabbit_auth_backend_internal:set_permissions({who}, {where}, <<\".*\">>, <<\".*\">>, <<\".*\">>,"
-            f" <<\"guest\">>)."
+            f'rabbit_auth_backend_internal:add_user({who}, {secret}, <<"guest">>),'
+            f' rabbit_auth_backend_internal:set_permissions({who}, {where}, <<".*">>, <<".*">>, <<".*">>,'
+            f' <<"guest">>).'
         )
 
     async def _evaluate(self, erlang: str) -> str:
