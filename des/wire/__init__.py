@@ -1,0 +1,35 @@
+"""The wire: protobuf and JSON ⇄ contacts, alike on every door.
+
+Role. Turns what arrives (a gRPC message, a JSON body, an AMQP delivery) into validated `ContactBatch`es, gives each
+its identity, and cuts large ones into parts. Free of I/O; safe to call with any bytes.
+
+Guarantee. The identity of a batch is its content: `content_hash` is the SHA-256 of its canonical form (contacts in
+order, fields sorted and unique, deterministic protobuf), and a batch sent without an id gets the UUIDv5 of that hash
+under its ERID. Neither depends on the door, the order of the fields, unknown protobuf fields, or whether an absent
+text was left out or sent empty. The cut into parts depends on the content and on two constants, so every door cuts
+alike.
+
+Failures. What cannot be accepted is an `InvalidInput` with a reason code and the wrong places (doors), or an
+`InvalidUnit` (broker): one poisoned batch of a set leaves its neighbours alone.
+
+Read in order: `rules` (what is acceptable), `identity` (ids and hash), `protobuf`, `document` (JSON) with its `faults`,
+`parts` (split and set), `delivery` (what comes from the broker).
+"""
+
+from des.wire.delivery import InvalidUnit, TenantResolver, decode_delivery
+from des.wire.document import ENRICHMENT_DOCUMENT_TYPES, EnrichmentDocument, decode_json
+from des.wire.parts import encode_set, split
+from des.wire.protobuf import decode_contacts, decode_proto
+
+__all__ = [
+    "ENRICHMENT_DOCUMENT_TYPES",
+    "EnrichmentDocument",
+    "InvalidUnit",
+    "TenantResolver",
+    "decode_contacts",
+    "decode_delivery",
+    "decode_json",
+    "decode_proto",
+    "encode_set",
+    "split",
+]

@@ -1,0 +1,203 @@
+"""From a message of the broker to batches, one poisoned batch leaving its neighbours alone."""
+
+import enum
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol, TypeAlias, assert_never, cast
+
+import msgspec
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
+
+from des import limits
+from des.contact import TENANT_DEFAULT, ContactBatch
+from des.errors import InvalidInput, Violation
+from des.v1 import contact_pb2
+from des.wire.document import decode_json
+from des.wire.parts import split
+from des.wire.protobuf import decode_part, decode_proto
+from des.wire.rules import readable, shown
+
+_PROTOBUF: Final = "application/x-protobuf"
+_JSON: Final = "application/json"
+_BATCH_TYPE: Final = contact_pb2.ContactBatch.DESCRIPTOR.full_name
+_SET_TYPE: Final = contact_pb2.ContactBatchSet.DESCRIPTOR.full_name
+_PROTOBUF_TYPES: Final = frozenset({_PROTOBUF, "application/protobuf"})
+_UNSAID_TYPES: Final = frozenset({"", "application/octet-stream"})
+
+_ProtoReader: TypeAlias = Callable[[contact_pb2.ContactBatch, str, frozenset[str]], ContactBatch]
+
+
+class Received(Protocol):
+    """What is read of a delivery of the broker."""
+
+    @property
+    def body(self) -> bytes:
+        """The payload."""
+
+    @property
+    def content_type(self) -> str:
+        """As the publisher said, empty where nothing was said."""
+
+    @property
+    def type(self) -> str:
+        """Full protobuf name of what the body is, empty for a ContactBatch."""
+
+    @property
+    def user_id(self) -> str:
+        """The publisher's user, validated by the broker; empty where it was not set."""
+
+
+class InvalidUnit(msgspec.Struct, frozen=True):
+    """A batch, or a whole message, that cannot be accepted: what quarantine keeps.
+
+    `erid` and `batch_id` are as sent, empty where they could not be read. `payload` is that of this unit alone, and
+    `content_type` and `message_type` say how to read it.
+    """
+
+    tenant: str
+    erid: str
+    batch_id: str
+    reason: str
+    message: str
+    violations: tuple[Violation, ...]
+    content_type: str
+    message_type: str
+    payload: bytes
+
+
+class TenantResolver:
+    """Knows whose message it is by the user that the broker has validated."""
+
+    def __init__(self, tenants: Mapping[str, str], own_user: str = "") -> None:
+        """Take AMQP user → tenant, and DES's own AMQP user, empty where DES publishes without one."""
+        self._tenants = tenants
+        self._own_user = own_user
+
+    def is_own(self, user_id: str) -> bool:
+        """Tell whether DES itself has published it."""
+        return bool(user_id) and user_id == self._own_user
+
+    def of(self, user_id: str, claimed: str = "") -> str:
+        """Return the tenant; the one a set claims is believed from DES itself, which speaks for all tenants."""
+        if self.is_own(user_id):
+            return claimed or TENANT_DEFAULT
+        return self._tenants.get(user_id, TENANT_DEFAULT)
+
+
+class _Form(enum.Enum):
+    """How the body of a delivery is to be read."""
+
+    JSON = enum.auto()
+    BATCH = enum.auto()
+    SET = enum.auto()
+
+
+def decode_delivery(
+    delivery: Received, tenants: TenantResolver, fields: frozenset[str]
+) -> list[ContactBatch | InvalidUnit]:
+    """Decode every batch of a delivery; whole batches too large for one unit of work come cut into parts.
+
+    `fields` are the configured ones. Whatever the bytes are, it returns; what it cannot accept is an InvalidUnit.
+    """
+    tenant = tenants.of(delivery.user_id)
+    read_proto = decode_part if tenants.is_own(delivery.user_id) else decode_proto
+    try:
+        match _form_of(delivery):
+            case _Form.JSON:
+                return [*split(decode_json(delivery.body, tenant, fields))]
+            case _Form.BATCH:
+                return [*split(read_proto(_parse_batch(delivery.body), tenant, fields))]
+            case _Form.SET:
+                claimed, bodies = _open_set(delivery.body)
+                return _decode_set(bodies, tenants.of(delivery.user_id, claimed), fields, read_proto)
+            case other:
+                assert_never(other)
+    except InvalidInput as error:
+        return [_invalid(error, tenant, readable(delivery.content_type), readable(delivery.type), delivery.body)]
+
+
+def _decode_set(
+    bodies: list[bytes], tenant: str, fields: frozenset[str], read_proto: _ProtoReader
+) -> list[ContactBatch | InvalidUnit]:
+    units: list[ContactBatch | InvalidUnit] = []
+    for body in bodies:
+        try:
+            units += split(read_proto(_parse_batch(body), tenant, fields))
+        except InvalidInput as error:
+            units.append(_invalid(error, tenant, _PROTOBUF, _BATCH_TYPE, body))
+    return units
+
+
+def _invalid(error: InvalidInput, tenant: str, content_type: str, message_type: str, body: bytes) -> InvalidUnit:
+    return InvalidUnit(
+        tenant,
+        error.erid,
+        error.batch_id,
+        error.reason,
+        error.message,
+        error.violations,
+        content_type,
+        message_type,
+        body,
+    )
+
+
+def _form_of(delivery: Received) -> _Form:
+    """Tell how to read the body, by what was said of it or, where nothing was, by its first byte."""
+    if not delivery.body:
+        raise InvalidInput("EMPTY_BODY", "the message has no body; send a ContactBatch or its JSON")
+    if len(delivery.body) > limits.HTTP_BODY_BYTES_MAX:
+        size, limit = len(delivery.body), limits.HTTP_BODY_BYTES_MAX
+        raise InvalidInput("TOO_LARGE", f"the message has {size:,} bytes; at most {limit:,} are taken")
+    content_type = delivery.content_type.partition(";")[0].strip().lower()
+    if content_type in _UNSAID_TYPES:  # no field number of ours starts with the byte of an opening brace
+        content_type = _JSON if delivery.body.lstrip()[:1] == b"{" else _PROTOBUF
+    if content_type == _JSON and delivery.type in {"", _BATCH_TYPE}:
+        return _Form.JSON
+    if content_type in _PROTOBUF_TYPES and delivery.type in {"", _BATCH_TYPE}:
+        return _Form.BATCH
+    if content_type in _PROTOBUF_TYPES and delivery.type == _SET_TYPE:
+        return _Form.SET
+    if content_type == _JSON or content_type in _PROTOBUF_TYPES:
+        takes = f"{_BATCH_TYPE}, or {_SET_TYPE} as protobuf, or none"
+        raise InvalidInput("UNKNOWN_MESSAGE_TYPE", f"the type is {shown(delivery.type)}; send {takes}")
+    given = shown(delivery.content_type)
+    raise InvalidInput("UNKNOWN_CONTENT_TYPE", f"the content type is {given}; send {_PROTOBUF} or {_JSON}")
+
+
+def _parse_batch(body: bytes) -> contact_pb2.ContactBatch:
+    try:
+        return contact_pb2.ContactBatch.FromString(body)
+    except DecodeError as error:
+        what = f"the body of {len(body):,} bytes is no {_BATCH_TYPE}"
+        raise InvalidInput("MALFORMED_PROTOBUF", what) from error
+
+
+def _envelope() -> Any:
+    """Make the class that reads a ContactBatchSet without looking into its batches: they stay bytes.
+
+    Parsed as what it is, a set with one broken batch could not be read at all.
+    """
+    kind = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(name="des/wire/envelope.proto", package="des.wire", syntax="proto3")
+    message = file.message_type.add(name="Envelope")
+    message.field.add(name="tenant", number=1, type=kind.TYPE_STRING, label=kind.LABEL_OPTIONAL)
+    message.field.add(name="batches", number=2, type=kind.TYPE_BYTES, label=kind.LABEL_REPEATED)
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("des.wire.Envelope"))
+
+
+_Envelope: Final = _envelope()
+
+
+def _open_set(body: bytes) -> tuple[str, list[bytes]]:
+    """Return the tenant that a set claims and the bytes of its batches."""
+    try:
+        envelope = _Envelope.FromString(body)
+    except DecodeError as error:
+        what = f"the body of {len(body):,} bytes is no {_SET_TYPE}"
+        raise InvalidInput("MALFORMED_PROTOBUF", what) from error
+    if not envelope.batches:
+        raise InvalidInput("EMPTY_BATCH", "the set holds no batch")
+    return cast(str, envelope.tenant), list(envelope.batches)

@@ -1,0 +1,87 @@
+"""Large batches cut into parts, small ones put together into sets.
+
+The cut is a function of the content and of the two bounds below, never of the door or of a setting: a part is known
+by its number, so the same batch has to be cut alike whenever and wherever it comes again.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from des import limits
+from des.contact import ContactBatch
+from des.v1 import contact_pb2
+
+PART_BYTES_MAX: Final = limits.MESSAGE_BYTES_MAX - 64 * limits.KIB
+"""Contacts of one part, encoded; the rest of a message is for ids, the fields and the envelope of a set."""
+_ENTRY_BYTES: Final = 4
+"""Tag and length before an encoded contact: one byte and at most three."""
+
+
+def split(batch: ContactBatch) -> list[ContactBatch]:
+    """Cut a batch into parts of at most one message each; one that fits, or is a part already, comes back as it is.
+
+    All parts carry the batch's id and content hash.
+    """
+    if batch.parts > 1 or (
+        len(batch.payload) <= PART_BYTES_MAX and len(batch.contacts) <= limits.CONTACTS_PER_MESSAGE_MAX
+    ):
+        return [batch]
+    whole = contact_pb2.ContactBatch.FromString(batch.payload)
+    cuts = list(_cuts([contact.ByteSize() + _ENTRY_BYTES for contact in whole.contact_list]))
+    if len(cuts) == 1:
+        return [batch]
+    return [_part(batch, whole, number, len(cuts), cut) for number, cut in enumerate(cuts)]
+
+
+def _cuts(sizes: Sequence[int]) -> Iterator[slice]:
+    """Yield the slices of the parts: as many contacts as fit, by bytes and by number."""
+    start, part_bytes = 0, 0
+    for position, size in enumerate(sizes):
+        full = part_bytes + size > PART_BYTES_MAX or position - start == limits.CONTACTS_PER_MESSAGE_MAX
+        if full and position > start:
+            yield slice(start, position)
+            start, part_bytes = position, 0
+        part_bytes += size
+    yield slice(start, len(sizes))
+
+
+def _part(batch: ContactBatch, whole: contact_pb2.ContactBatch, number: int, parts: int, cut: slice) -> ContactBatch:
+    message = contact_pb2.ContactBatch(
+        erid=whole.erid,
+        batch_id=whole.batch_id,
+        contact_list=whole.contact_list[cut],
+        fields_to_be_enriched=batch.fields,
+        part=number,
+        parts=parts,
+        first_position=cut.start,
+        content_hash=batch.content_hash,
+    )
+    return ContactBatch(
+        batch.tenant,
+        batch.erid,
+        batch.batch_id,
+        batch.fields,
+        batch.contacts[cut],
+        batch.content_hash,
+        message.SerializeToString(deterministic=True),
+        number,
+        parts,
+        cut.start,
+    )
+
+
+def encode_set(tenant: str, batches: Iterable[ContactBatch]) -> bytes:
+    """Encode a `ContactBatchSet`: the payloads as they are, each behind its tag and length."""
+    pieces = [contact_pb2.ContactBatchSet(tenant=tenant).SerializeToString()]
+    for batch in batches:
+        pieces += (b"\x12", _varint(len(batch.payload)), batch.payload)
+    return b"".join(pieces)
+
+
+def _varint(number: int) -> bytes:
+    encoded = bytearray()
+    while number > 0x7F:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)

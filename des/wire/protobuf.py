@@ -1,0 +1,125 @@
+"""Protobuf ⇄ contacts, and the canonical form that every door ends in.
+
+Canonical content is a `ContactBatch` with contacts and fields alone. The ids come before them by field number, so a
+payload is the header's bytes followed by the content's.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, starmap
+from uuid import UUID
+
+from des import limits
+from des.contact import Contact, ContactBatch
+from des.v1 import contact_pb2
+from des.wire.identity import batch_id_of, hash_of, identity_findings, parse_uuid
+from des.wire.rules import (
+    Finding,
+    Row,
+    contact_findings,
+    field_findings,
+    finding,
+    refusal,
+    row_of,
+    suspicious,
+)
+
+_HASH_BYTES = 32
+_ERID_HEADER = b"\x0a\x24"  # field 1, 36 bytes of text
+_BATCH_ID_HEADER = b"\x12\x24"  # field 2, 36 bytes of text
+
+
+def decode_contacts(payload: bytes) -> tuple[Contact, ...]:
+    """Read the contacts of a payload that this module made; nothing is checked again."""
+    message = contact_pb2.ContactBatch.FromString(payload)
+    return tuple(starmap(Contact, map(row_of, message.contact_list)))
+
+
+def decode_proto(message: contact_pb2.ContactBatch, tenant: str, fields: frozenset[str]) -> ContactBatch:
+    """Validate a whole batch and give it its identity; the message is taken over and not to be used again.
+
+    `fields` are the configured ones. Raises InvalidInput with every wrong place.
+    """
+    if message.parts > 1:
+        wrong = finding("INVALID_PART", "parts", "is set by DES alone; send the batch whole")
+        raise refusal([wrong], message.erid, message.batch_id)
+    rows = list(map(row_of, message.contact_list))
+    erid, batch_id, asked = check(message.erid, message.batch_id, list(message.fields_to_be_enriched), rows, fields)
+    message.ClearField("erid")
+    message.ClearField("batch_id")
+    for set_by_des in ("part", "parts", "first_position", "content_hash"):
+        message.ClearField(set_by_des)
+    return assemble(tenant, erid, batch_id, asked, rows=rows, content=message)
+
+
+def decode_part(message: contact_pb2.ContactBatch, tenant: str, fields: frozenset[str]) -> ContactBatch:
+    """Validate one part that DES has cut, or a whole batch; otherwise like `decode_proto`."""
+    if message.parts <= 1:
+        return decode_proto(message, tenant, fields)
+    wrong = list(_part_findings(message))
+    if wrong:
+        raise refusal(wrong, message.erid, message.batch_id)
+    rows = list(map(row_of, message.contact_list))
+    erid, batch_id, asked = check(message.erid, message.batch_id, list(message.fields_to_be_enriched), rows, fields)
+    return ContactBatch(
+        tenant,
+        erid,
+        batch_id or batch_id_of(erid, message.content_hash),
+        asked,
+        tuple(starmap(Contact, rows)),
+        message.content_hash,
+        message.SerializeToString(deterministic=True),
+        message.part,
+        message.parts,
+        message.first_position,
+    )
+
+
+def check(
+    erid: str, batch_id: str, names: Sequence[str], rows: Sequence[Row], fields: frozenset[str]
+) -> tuple[UUID, UUID | None, tuple[str, ...]]:
+    """Return ERID, given batch id, and the fields sorted and unique. Raises InvalidInput with every wrong place."""
+    erid_read = parse_uuid(erid)
+    batch_id_read = parse_uuid(batch_id) if batch_id else None
+    asked = tuple(sorted(set(names)))
+    if (
+        erid_read is None
+        or (batch_id_read is None and batch_id)
+        or not 0 < len(asked) <= limits.FIELDS_PER_BATCH_MAX
+        or not fields.issuperset(asked)
+        or suspicious(rows)
+    ):
+        found = list(chain(identity_findings(erid, batch_id), field_findings(names, fields), contact_findings(rows)))
+        if found or erid_read is None:
+            raise refusal(found, erid, batch_id)
+    return erid_read, batch_id_read, asked
+
+
+def assemble(
+    tenant: str,
+    erid: UUID,
+    batch_id: UUID | None,
+    asked: tuple[str, ...],
+    *,
+    rows: Sequence[Row],
+    content: contact_pb2.ContactBatch,
+) -> ContactBatch:
+    """Make the batch of what was checked; `content` holds its contacts, and its fields in any order."""
+    content.DiscardUnknownFields()
+    content.fields_to_be_enriched[:] = asked
+    canonical = content.SerializeToString(deterministic=True)
+    content_hash = hash_of(canonical)
+    batch_id = batch_id or batch_id_of(erid, content_hash)
+    header = b"".join((_ERID_HEADER, str(erid).encode(), _BATCH_ID_HEADER, str(batch_id).encode()))
+    contacts = tuple(starmap(Contact, rows))
+    return ContactBatch(tenant, erid, batch_id, asked, contacts, content_hash, header + canonical)
+
+
+def _part_findings(message: contact_pb2.ContactBatch) -> Iterator[Finding]:
+    if message.part >= message.parts or message.parts > limits.BATCH_PARTS_MAX:
+        yield finding("INVALID_PART", "part", f"is {message.part} of {message.parts}; parts count from 0")
+    if len(message.content_hash) != _HASH_BYTES:
+        what = f"has {len(message.content_hash)} bytes; a part carries the {_HASH_BYTES} of the whole batch's SHA-256"
+        yield finding("INVALID_PART", "content_hash", what)
+    if message.first_position + len(message.contact_list) > limits.BATCH_CONTACTS_MAX:
+        what = f"is {message.first_position:,}; a batch has at most {limits.BATCH_CONTACTS_MAX:,} contacts"
+        yield finding("INVALID_PART", "first_position", what)
