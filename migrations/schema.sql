@@ -1,0 +1,313 @@
+-- Made by `python -m des.store.schema` from the migrations in this folder. Read it, change them.
+
+CREATE TABLE public.batch (
+    tenant text NOT NULL,
+    erid uuid NOT NULL,
+    batch_id uuid NOT NULL,
+    part integer NOT NULL,
+    parts integer NOT NULL,
+    first_position integer NOT NULL,
+    partition smallint NOT NULL,
+    seq bigint NOT NULL,
+    content_hash bytea NOT NULL,
+    fields text[] NOT NULL,
+    contacts integer NOT NULL,
+    contacts_done integer DEFAULT 0 NOT NULL,
+    payload bytea,
+    accepted_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT batch_check CHECK ((contacts_done <= contacts))
+)
+WITH (fillfactor='80');
+ALTER TABLE ONLY public.batch ALTER COLUMN payload SET STORAGE EXTERNAL;
+
+ALTER TABLE public.batch ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.batch_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.contact (
+    tenant text NOT NULL,
+    erid uuid NOT NULL,
+    batch_id uuid NOT NULL,
+    "position" integer NOT NULL,
+    input jsonb NOT NULL,
+    fields jsonb NOT NULL,
+    revision integer DEFAULT 1 NOT NULL,
+    finished_at timestamp with time zone DEFAULT now() NOT NULL
+)
+PARTITION BY HASH (tenant, erid);
+
+CREATE TABLE public.contact_p0 (
+    tenant text NOT NULL,
+    erid uuid NOT NULL,
+    batch_id uuid NOT NULL,
+    "position" integer NOT NULL,
+    input jsonb NOT NULL,
+    fields jsonb NOT NULL,
+    revision integer DEFAULT 1 NOT NULL,
+    finished_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.contact_p1 (
+    tenant text NOT NULL,
+    erid uuid NOT NULL,
+    batch_id uuid NOT NULL,
+    "position" integer NOT NULL,
+    input jsonb NOT NULL,
+    fields jsonb NOT NULL,
+    revision integer DEFAULT 1 NOT NULL,
+    finished_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.contact_p2 (
+    tenant text NOT NULL,
+    erid uuid NOT NULL,
+    batch_id uuid NOT NULL,
+    "position" integer NOT NULL,
+    input jsonb NOT NULL,
+    fields jsonb NOT NULL,
+    revision integer DEFAULT 1 NOT NULL,
+    finished_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.contact_p3 (
+    tenant text NOT NULL,
+    erid uuid NOT NULL,
+    batch_id uuid NOT NULL,
+    "position" integer NOT NULL,
+    input jsonb NOT NULL,
+    fields jsonb NOT NULL,
+    revision integer DEFAULT 1 NOT NULL,
+    finished_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.contact_p4 (
+    tenant text NOT NULL,
+    erid uuid NOT NULL,
+    batch_id uuid NOT NULL,
+    "position" integer NOT NULL,
+    input jsonb NOT NULL,
+    fields jsonb NOT NULL,
+    revision integer DEFAULT 1 NOT NULL,
+    finished_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.contact_p5 (
+    tenant text NOT NULL,
+    erid uuid NOT NULL,
+    batch_id uuid NOT NULL,
+    "position" integer NOT NULL,
+    input jsonb NOT NULL,
+    fields jsonb NOT NULL,
+    revision integer DEFAULT 1 NOT NULL,
+    finished_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.contact_p6 (
+    tenant text NOT NULL,
+    erid uuid NOT NULL,
+    batch_id uuid NOT NULL,
+    "position" integer NOT NULL,
+    input jsonb NOT NULL,
+    fields jsonb NOT NULL,
+    revision integer DEFAULT 1 NOT NULL,
+    finished_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.contact_p7 (
+    tenant text NOT NULL,
+    erid uuid NOT NULL,
+    batch_id uuid NOT NULL,
+    "position" integer NOT NULL,
+    input jsonb NOT NULL,
+    fields jsonb NOT NULL,
+    revision integer DEFAULT 1 NOT NULL,
+    finished_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.enrichment (
+    tenant text NOT NULL,
+    erid uuid NOT NULL,
+    partition smallint NOT NULL,
+    fields text[] DEFAULT '{}'::text[] NOT NULL,
+    sealed boolean DEFAULT false NOT NULL,
+    cancelled boolean DEFAULT false NOT NULL,
+    contacts bigint DEFAULT 0 NOT NULL,
+    contacts_done bigint DEFAULT 0 NOT NULL,
+    batches bigint DEFAULT 0 NOT NULL,
+    batches_done bigint DEFAULT 0 NOT NULL,
+    fields_found bigint DEFAULT 0 NOT NULL,
+    fields_not_found bigint DEFAULT 0 NOT NULL,
+    fields_failed bigint DEFAULT 0 NOT NULL,
+    fields_suppressed bigint DEFAULT 0 NOT NULL,
+    fields_over_budget bigint DEFAULT 0 NOT NULL,
+    fields_cancelled bigint DEFAULT 0 NOT NULL,
+    revision bigint DEFAULT 0 NOT NULL,
+    completed boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT enrichment_check CHECK ((contacts_done <= contacts)),
+    CONSTRAINT enrichment_check1 CHECK ((batches_done <= batches))
+)
+WITH (fillfactor='70');
+
+CREATE TABLE public.lease (
+    partition smallint NOT NULL,
+    owner uuid,
+    epoch bigint DEFAULT 0 NOT NULL,
+    expires_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL
+);
+
+CREATE TABLE public.outbox (
+    seq bigint NOT NULL,
+    id uuid NOT NULL,
+    type text NOT NULL,
+    tenant text NOT NULL,
+    erid uuid NOT NULL,
+    payload jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE public.outbox ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.outbox_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.quarantine (
+    id bigint NOT NULL,
+    fingerprint bytea NOT NULL,
+    tenant text NOT NULL,
+    erid text,
+    batch_id text,
+    stage text NOT NULL,
+    reason text NOT NULL,
+    message text NOT NULL,
+    violations jsonb DEFAULT '[]'::jsonb NOT NULL,
+    content_type text NOT NULL,
+    message_type text DEFAULT ''::text NOT NULL,
+    payload bytea NOT NULL,
+    seen bigint DEFAULT 1 NOT NULL,
+    state text DEFAULT 'held'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT quarantine_state_check CHECK ((state = ANY (ARRAY['held'::text, 'retried'::text, 'discarded'::text])))
+);
+
+ALTER TABLE public.quarantine ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.quarantine_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.schema_migrations (
+    version character varying(128) NOT NULL
+);
+
+CREATE TABLE public.worker (
+    owner uuid NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY public.contact ATTACH PARTITION public.contact_p0 FOR VALUES WITH (modulus 8, remainder 0);
+
+ALTER TABLE ONLY public.contact ATTACH PARTITION public.contact_p1 FOR VALUES WITH (modulus 8, remainder 1);
+
+ALTER TABLE ONLY public.contact ATTACH PARTITION public.contact_p2 FOR VALUES WITH (modulus 8, remainder 2);
+
+ALTER TABLE ONLY public.contact ATTACH PARTITION public.contact_p3 FOR VALUES WITH (modulus 8, remainder 3);
+
+ALTER TABLE ONLY public.contact ATTACH PARTITION public.contact_p4 FOR VALUES WITH (modulus 8, remainder 4);
+
+ALTER TABLE ONLY public.contact ATTACH PARTITION public.contact_p5 FOR VALUES WITH (modulus 8, remainder 5);
+
+ALTER TABLE ONLY public.contact ATTACH PARTITION public.contact_p6 FOR VALUES WITH (modulus 8, remainder 6);
+
+ALTER TABLE ONLY public.contact ATTACH PARTITION public.contact_p7 FOR VALUES WITH (modulus 8, remainder 7);
+
+ALTER TABLE ONLY public.batch
+    ADD CONSTRAINT batch_pkey PRIMARY KEY (tenant, erid, batch_id, part);
+
+ALTER TABLE ONLY public.contact
+    ADD CONSTRAINT contact_pkey PRIMARY KEY (tenant, erid, batch_id, "position");
+
+ALTER TABLE ONLY public.contact_p0
+    ADD CONSTRAINT contact_p0_pkey PRIMARY KEY (tenant, erid, batch_id, "position");
+
+ALTER TABLE ONLY public.contact_p1
+    ADD CONSTRAINT contact_p1_pkey PRIMARY KEY (tenant, erid, batch_id, "position");
+
+ALTER TABLE ONLY public.contact_p2
+    ADD CONSTRAINT contact_p2_pkey PRIMARY KEY (tenant, erid, batch_id, "position");
+
+ALTER TABLE ONLY public.contact_p3
+    ADD CONSTRAINT contact_p3_pkey PRIMARY KEY (tenant, erid, batch_id, "position");
+
+ALTER TABLE ONLY public.contact_p4
+    ADD CONSTRAINT contact_p4_pkey PRIMARY KEY (tenant, erid, batch_id, "position");
+
+ALTER TABLE ONLY public.contact_p5
+    ADD CONSTRAINT contact_p5_pkey PRIMARY KEY (tenant, erid, batch_id, "position");
+
+ALTER TABLE ONLY public.contact_p6
+    ADD CONSTRAINT contact_p6_pkey PRIMARY KEY (tenant, erid, batch_id, "position");
+
+ALTER TABLE ONLY public.contact_p7
+    ADD CONSTRAINT contact_p7_pkey PRIMARY KEY (tenant, erid, batch_id, "position");
+
+ALTER TABLE ONLY public.enrichment
+    ADD CONSTRAINT enrichment_pkey PRIMARY KEY (tenant, erid);
+
+ALTER TABLE ONLY public.lease
+    ADD CONSTRAINT lease_pkey PRIMARY KEY (partition);
+
+ALTER TABLE ONLY public.outbox
+    ADD CONSTRAINT outbox_pkey PRIMARY KEY (seq);
+
+ALTER TABLE ONLY public.quarantine
+    ADD CONSTRAINT quarantine_fingerprint_key UNIQUE (fingerprint);
+
+ALTER TABLE ONLY public.quarantine
+    ADD CONSTRAINT quarantine_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.schema_migrations
+    ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY public.worker
+    ADD CONSTRAINT worker_pkey PRIMARY KEY (owner);
+
+CREATE INDEX batch_open ON public.batch USING btree (partition, tenant, erid, seq) WHERE (finished_at IS NULL);
+
+CREATE INDEX batch_order ON public.batch USING btree (tenant, erid, seq);
+
+CREATE INDEX enrichment_newest ON public.enrichment USING btree (tenant, created_at DESC, erid);
+
+ALTER INDEX public.contact_pkey ATTACH PARTITION public.contact_p0_pkey;
+
+ALTER INDEX public.contact_pkey ATTACH PARTITION public.contact_p1_pkey;
+
+ALTER INDEX public.contact_pkey ATTACH PARTITION public.contact_p2_pkey;
+
+ALTER INDEX public.contact_pkey ATTACH PARTITION public.contact_p3_pkey;
+
+ALTER INDEX public.contact_pkey ATTACH PARTITION public.contact_p4_pkey;
+
+ALTER INDEX public.contact_pkey ATTACH PARTITION public.contact_p5_pkey;
+
+ALTER INDEX public.contact_pkey ATTACH PARTITION public.contact_p6_pkey;
+
+ALTER INDEX public.contact_pkey ATTACH PARTITION public.contact_p7_pkey;
+
+INSERT INTO public.schema_migrations (version) VALUES
+    ('20261124000001');
