@@ -1,0 +1,129 @@
+"""The object as JSON: the types that are encoded and that `/openapi.json` describes."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+
+from des.contact import Attempt, Contact, FieldResult, FieldState
+from des.events import Progress
+from des.serving.paging import contact_token, enrichment_token
+from des.store.reading import EnrichedContact, Enrichment, EnrichmentState, ObjectPage, Place
+
+_Confidence = Annotated[float, msgspec.Meta(ge=0, le=1, description="how sure, 0 to 1")]
+
+
+class FieldDocument(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of one field of one contact, with its receipt; what is empty is left out."""
+
+    state: FieldState
+    value: str = ""
+    provider: str = ""
+    confidence: _Confidence = 0.0
+    reason: str = ""
+    reference: str = ""
+    evidence: str = ""
+    verification: str = ""
+    cost: float = 0.0
+    decide_time: datetime | None = None
+    attempts: Sequence[Attempt] = ()
+
+
+class ContactDocument(Contact, frozen=True, kw_only=True):
+    """A contact as it was sent, where it stands, and what was found for it by field."""
+
+    batch_id: UUID
+    position: int
+    enriched: Mapping[str, FieldDocument]
+
+
+class EnrichmentDocument(msgspec.Struct, frozen=True):
+    """The object of one ERID without its contacts."""
+
+    erid: UUID
+    state: EnrichmentState
+    sealed: bool
+    revision: int
+    progress: Progress
+    fields_to_be_enriched: Sequence[str]
+    create_time: datetime
+    update_time: datetime
+
+
+class ObjectDocument(EnrichmentDocument, frozen=True):
+    """The single data object of one ERID, with a page of its contacts; no `next_page_token` on the last page."""
+
+    contact_list: Sequence[ContactDocument]
+    next_page_token: str
+
+
+class ListDocument(msgspec.Struct, frozen=True):
+    """A page of the tenant's enrichments, newest first."""
+
+    enrichments: Sequence[EnrichmentDocument]
+    next_page_token: str
+
+
+def enrichment_document(enrichment: Enrichment) -> EnrichmentDocument:
+    """Return the object without contacts."""
+    return EnrichmentDocument(*_head(enrichment))
+
+
+def object_document(page: ObjectPage) -> ObjectDocument:
+    """Return the object with a page of its contacts."""
+    token = ""
+    if page.more:
+        last = page.contacts[-1]
+        token = contact_token(page.enrichment.erid, Place(last.seq, last.position))
+    contacts = [contact_document(contact) for contact in page.contacts]
+    return ObjectDocument(*_head(page.enrichment), contacts, token)
+
+
+def list_document(enrichments: Sequence[Enrichment], *, more: bool) -> ListDocument:
+    """Return a page of objects."""
+    token = enrichment_token(enrichments[-1]) if more else ""
+    return ListDocument([enrichment_document(enrichment) for enrichment in enrichments], token)
+
+
+def contact_document(contact: EnrichedContact) -> ContactDocument:
+    """Return one contact."""
+    return ContactDocument(
+        *msgspec.structs.astuple(contact.contact),
+        batch_id=contact.batch_id,
+        position=contact.position,
+        enriched={name: field_document(result) for name, result in contact.enriched.items()},
+    )
+
+
+def field_document(result: FieldResult) -> FieldDocument:
+    """Return one result with its receipt."""
+    return FieldDocument(
+        state=result.state,
+        value=result.value,
+        provider=result.provider,
+        confidence=result.confidence,
+        reason=result.reason,
+        reference=result.reference,
+        evidence=result.evidence,
+        verification=result.verification,
+        cost=result.cost,
+        decide_time=datetime.fromtimestamp(result.at, UTC) if result.at else None,
+        attempts=result.attempts,
+    )
+
+
+def _head(
+    enrichment: Enrichment,
+) -> tuple[UUID, EnrichmentState, bool, int, Progress, Sequence[str], datetime, datetime]:
+    return (
+        enrichment.erid,
+        enrichment.state,
+        enrichment.sealed,
+        enrichment.revision,
+        enrichment.progress,
+        enrichment.fields,
+        enrichment.created_at,
+        enrichment.updated_at,
+    )

@@ -1,0 +1,118 @@
+"""The object as protobuf `des.v1`."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import assert_never
+
+import msgspec
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from des.contact import FieldResult, FieldState
+from des.store.reading import EnrichedContact, Enrichment, EnrichmentState
+from des.v1 import contact_pb2, enrichment_pb2
+
+
+def enrichment_message(enrichment: Enrichment) -> enrichment_pb2.Enrichment:
+    """Return the object without contacts."""
+    progress = enrichment.progress
+    return enrichment_pb2.Enrichment(
+        erid=str(enrichment.erid),
+        state=_enrichment_state(enrichment.state),
+        sealed=enrichment.sealed,
+        progress=enrichment_pb2.Progress(
+            contacts=progress.contacts,
+            contacts_done=progress.contacts_done,
+            batches=progress.batches,
+            batches_done=progress.batches_done,
+            fields=progress.fields,
+        ),
+        fields_to_be_enriched=enrichment.fields,
+        revision=enrichment.revision,
+        create_time=_timestamp(enrichment.created_at),
+        update_time=_timestamp(enrichment.updated_at),
+    )
+
+
+def contact_message(contact: EnrichedContact) -> enrichment_pb2.EnrichedContact:
+    """Return one contact with what was found for it."""
+    return enrichment_pb2.EnrichedContact(
+        batch_id=str(contact.batch_id),
+        position=contact.position,
+        contact=contact_pb2.Contact(**msgspec.structs.asdict(contact.contact)),
+        enriched={name: _result_message(result) for name, result in contact.enriched.items()},
+    )
+
+
+def within(contacts: Iterable[EnrichedContact], bytes_max: int) -> Iterator[list[enrichment_pb2.EnrichedContact]]:
+    """Cut contacts into groups of at most `bytes_max` encoded bytes, each of at least one contact."""
+    group: list[enrichment_pb2.EnrichedContact] = []
+    size = 0
+    for message in map(contact_message, contacts):
+        bytes_ = message.ByteSize()
+        if group and size + bytes_ > bytes_max:
+            yield group
+            group, size = [], 0
+        group.append(message)
+        size += bytes_
+    if group:
+        yield group
+
+
+def _result_message(result: FieldResult) -> enrichment_pb2.FieldResult:
+    message = enrichment_pb2.FieldResult(
+        state=_field_state(result.state),
+        value=result.value,
+        provider=result.provider,
+        confidence=result.confidence,
+        reason=result.reason,
+        reference=result.reference,
+        evidence=result.evidence,
+        cost=result.cost,
+        attempts=[
+            enrichment_pb2.Attempt(provider=one.provider, outcome=one.outcome, reason=one.reason)
+            for one in result.attempts
+        ],
+    )
+    if result.at:
+        message.decide_time.FromNanoseconds(round(result.at * 1e6) * 1000)  # a float holds microseconds, not more
+    return message
+
+
+def _timestamp(time: datetime) -> Timestamp:
+    timestamp = Timestamp()
+    timestamp.FromDatetime(time)
+    return timestamp
+
+
+def _enrichment_state(state: EnrichmentState) -> "enrichment_pb2.EnrichmentState.ValueType":
+    match state:
+        case EnrichmentState.OPEN:
+            return enrichment_pb2.ENRICHMENT_STATE_OPEN
+        case EnrichmentState.SETTLED:
+            return enrichment_pb2.ENRICHMENT_STATE_SETTLED
+        case EnrichmentState.COMPLETED:
+            return enrichment_pb2.ENRICHMENT_STATE_COMPLETED
+        case EnrichmentState.CANCELLED:
+            return enrichment_pb2.ENRICHMENT_STATE_CANCELLED
+        case _:
+            assert_never(state)
+
+
+def _field_state(state: FieldState) -> "enrichment_pb2.FieldState.ValueType":
+    match state:
+        case FieldState.PENDING:
+            return enrichment_pb2.FIELD_STATE_PENDING
+        case FieldState.FOUND:
+            return enrichment_pb2.FIELD_STATE_FOUND
+        case FieldState.NOT_FOUND:
+            return enrichment_pb2.FIELD_STATE_NOT_FOUND
+        case FieldState.FAILED:
+            return enrichment_pb2.FIELD_STATE_FAILED
+        case FieldState.SUPPRESSED:
+            return enrichment_pb2.FIELD_STATE_SUPPRESSED
+        case FieldState.OVER_BUDGET:
+            return enrichment_pb2.FIELD_STATE_OVER_BUDGET
+        case FieldState.CANCELLED:
+            return enrichment_pb2.FIELD_STATE_CANCELLED
+        case _:
+            assert_never(state)
