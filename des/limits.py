@@ -58,6 +58,10 @@ CONTACTS_IN_WORK_MAX = 16_384
 """Contacts held in memory by all aggregators of a process."""
 ERID_WINDOW_CONTACTS_MAX = 2_000
 """Contacts an aggregator holds at once; its backlog stays in Postgres."""
+CONTACTS_HELD_MAX = 2 * CONTACTS_IN_WORK_MAX
+"""Contacts in memory, in work or accepted and waiting; what is accepted beyond stays in Postgres until its turn."""
+AGGREGATORS_MAX = 20_000
+"""ERIDs with an aggregator at once; further ones wait in Postgres for a place."""
 BATCH_REFS_PER_ERID_MAX = 16
 """Accepted batches an aggregator remembers ahead of its window."""
 MAILBOX_MESSAGES_MAX = 1_024
@@ -90,6 +94,8 @@ REQUEST_DEADLINE_S = 60.0
 
 SHUTDOWN_GRACE_S = 20.0
 """From SIGTERM to the last service stopped; Kubernetes kills after 30 s by default."""
+DRAIN_S = 8.0
+"""Of the grace, what contacts in work get to finish."""
 STOP_HURRIED_S = 1.0
 """What a service gets to stop once the grace is over or a second signal came."""
 
@@ -120,3 +126,4 @@ _holds(STOP_HURRIED_S < SHUTDOWN_GRACE_S, "hurry is faster than grace")
 _holds(PAGE_ENRICHMENTS_DEFAULT <= PAGE_ENRICHMENTS_MAX, "the default page is a page")
 _holds(PAGE_BYTES_MAX + CONTACT_BYTES_MAX * 4 <= MESSAGE_BYTES_MAX, "a page and one contact more fit a message")
 _holds(WATCH_INTERVAL_S < HEARTBEAT_S < WRITE_DEADLINE_S, "a silent stream is told from a stuck one")
+_holds(DRAIN_S < SHUTDOWN_GRACE_S, "draining leaves time to stop")

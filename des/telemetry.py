@@ -23,6 +23,8 @@ class Event(enum.StrEnum):
     LEASES_UNRENEWED = "leases_unrenewed"
     PROVIDER_PAUSED = "provider_paused"
     PROVIDER_FAILED = "provider_failed"
+    LOAD_RETRIED = "load_retried"
+    SCAN_RETRIED = "scan_retried"
     ACTOR_FAILED = "actor_failed"
     ACTOR_REBUILT = "actor_rebuilt"
     ACTOR_STALE = "actor_stale"

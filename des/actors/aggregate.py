@@ -64,7 +64,7 @@ class Aggregate:
         self._waterfall = waterfall
         self._waiting: deque[Live] = deque()
         self._known: dict[int, Live] = {}
-        self._room = 0
+        self.room = 0
         self._loading = False
         self._came_while_loading = False
         self._finished_while_loading: set[int] = set()
@@ -87,7 +87,7 @@ class Aggregate:
         """Contacts it could take into work now, 0 when it has none waiting or its window is full."""
         if not (self._waiting or self.more_in_store) or self._loading:
             return 0
-        return max(0, ERID_WINDOW_CONTACTS_MAX - self.in_work - self._room)
+        return max(0, ERID_WINDOW_CONTACTS_MAX - self.in_work - self.room)
 
     @property
     def known(self) -> list[int]:
@@ -96,12 +96,12 @@ class Aggregate:
 
     def take_effects(self) -> Effects:
         """Hand over what has to be done since the last time."""
-        load = self._room > 0 and self.more_in_store and not self._waiting and not self._loading
+        load = self.room > 0 and self.more_in_store and not self._waiting and not self._loading
         unused = 0
         if load:
             self._loading, self._came_while_loading = True, False
         elif not self._loading and not self._waiting:
-            unused, self._room = self._room, 0
+            unused, self.room = self.room, 0
         effects = Effects(self._asks, self._rows, load, unused)
         self._asks, self._rows = {}, []
         return effects
@@ -128,7 +128,7 @@ class Aggregate:
 
     def granted(self, contacts: int, now: float) -> None:
         """Take up to so many more contacts into work."""
-        self._room += contacts
+        self.room += contacts
         self._start(now)
 
     def loaded(self, batches: Sequence[AcceptedBatch], now: float) -> None:
@@ -196,10 +196,10 @@ class Aggregate:
         self.held += len(accepted.batch.contacts)
 
     def _start(self, now: float) -> None:
-        while self._room > 0 and self._waiting:
+        while self.room > 0 and self._waiting:
             live = self._waiting[0]
             taken = self._start_some(live, now)
-            self._room -= taken
+            self.room -= taken
             self.in_work += taken
             if live.next_index >= len(live.accepted.batch.contacts):
                 self._waiting.popleft()
@@ -208,7 +208,7 @@ class Aggregate:
         """Take contacts of one batch into work, as many as there is room for; answer how many."""
         batch, done = live.accepted.batch, live.accepted.done
         begin = live.next_index
-        end = min(len(batch.contacts), begin + self._room)
+        end = min(len(batch.contacts), begin + self.room)
         live.next_index = end
         first = batch.first_position
         items = [

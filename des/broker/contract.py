@@ -3,33 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-import msgspec
+from des.message import Delivery as Delivery
 
 INGEST_EXCHANGE = "des.ingest"
 EVENTS_EXCHANGE = "des.events"
 INGEST_QUEUE = "des.ingest"
-
-PROTOBUF = "application/x-protobuf"
-JSON = "application/json"
-BATCH_TYPE = "des.v1.ContactBatch"
-BATCH_SET_TYPE = "des.v1.ContactBatchSet"
-
-
-class Delivery(msgspec.Struct, frozen=True, gc=False):
-    """One message as it came: payload and acknowledgement travel together.
-
-    `user_id` is validated by the broker, empty where the publisher set none. `tag` counts within `generation`,
-    the channel it came by.
-    """
-
-    body: bytes
-    content_type: str
-    type: str
-    user_id: str
-    routing_key: str
-    tag: int
-    generation: int
-    redelivered: bool = False
+DEAD_EXCHANGE = "des.ingest.dead"
+DEAD_QUEUE = "des.ingest.dead"
 
 
 class Consumer(Protocol):
@@ -57,8 +37,10 @@ class Publisher(Protocol):
         content_type: str,
         type: str = "",
         headers: Mapping[str, str] | None = None,
+        mandatory: bool = True,
     ) -> None:
         """Publish one persistent message and return when the broker has confirmed that it is queued.
 
-        Raises Overloaded (nack, alarm) and BrokerUnavailable (unroutable, no confirm in time, no connection).
+        Raises Overloaded (nack, alarm) and BrokerUnavailable (unroutable, no confirm in time, no connection). Without
+        `mandatory`, a message that no queue wants is confirmed and gone.
         """

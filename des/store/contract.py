@@ -1,7 +1,7 @@
 """What the stages see of Postgres: accept a group, load what waits, commit a group. The database decides."""
 
 import zlib
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -90,6 +90,15 @@ class Outstanding(msgspec.Struct, frozen=True, gc=False):
     cancelled: bool
 
 
+class Want(msgspec.Struct, frozen=True, gc=False):
+    """Asks for open batches of an ERID but for those whose `seq` is `known`; each ERID once in a load."""
+
+    tenant: str
+    erid: UUID
+    contacts: int
+    known: Sequence[int]
+
+
 class WorkStore(Protocol):
     """The engine's side of Postgres. Every call raises StoreUnavailable when the database is away."""
 
@@ -110,11 +119,8 @@ class WorkStore(Protocol):
         reply to COMMIT was lost, Unstorable when a unit holds what Postgres refuses (nothing landed then).
         """
 
-    async def load(self, wants: Mapping[Erid, Sequence[int]], contacts_max: int) -> Mapping[Erid, Sequence[AcceptedBatch]]:
-        """Open batches of each ERID in order of acceptance, but for those whose `seq` is given.
-
-        About `contacts_max` contacts an ERID, at least one batch where there is one.
-        """
+    async def load(self, wants: Sequence[Want]) -> Sequence[Sequence[AcceptedBatch]]:
+        """Open batches of each wanted ERID in order of acceptance: as many as its contacts need, at least one if any."""
 
     async def outstanding(self, partition: int, after: Erid | None, limit: int) -> Sequence[Outstanding]:
         """ERIDs of the partition with open batches, in order of (tenant, erid), after the given one."""

@@ -1,0 +1,159 @@
+"""3 accept: takes what has arrived, decodes it, writes it in one transaction, tells the actors, then acks.
+
+A delivery is unacked for milliseconds. Whatever cannot be decoded becomes a quarantine row of the same transaction, so
+that everything is acked and nothing is redelivered for ever. Above the high-water mark of unfinished contacts the
+acceptor rests and the broker buffers.
+"""
+
+import asyncio
+from collections.abc import Callable, Container, Sequence
+
+import msgspec
+
+from des import failpoints
+from des.broker.contract import Consumer
+from des.clock import Clock
+from des.contact import ContactBatch
+from des.errors import CommitUnknown, TransientError
+from des.failpoints import Failpoint
+from des.lifecycle import TaskOwner
+from des.limits import ACCEPT_GROUP_DELIVERIES_MAX, ACCEPTED_CONTACTS_HIGH_WATER
+from des.message import Delivery
+from des.store.contract import Acceptance, AcceptedBatch, Refused, WorkStore, partition_of
+from des.telemetry import Event, logger
+from des.wire import InvalidUnit, TenantResolver, decode_delivery
+
+log = logger(__name__)
+
+RETRY_FIRST_S = 0.05
+RETRY_MAX_S = 2.0
+
+
+class Backlog:
+    """Contacts accepted and not finished, as this worker counts them."""
+
+    def __init__(self, high_water: int = ACCEPTED_CONTACTS_HIGH_WATER) -> None:
+        """Take the number above which nothing more is accepted."""
+        self._high_water = high_water
+        self._low = asyncio.Event()
+        self._low.set()
+        self.contacts = 0
+
+    def add(self, contacts: int) -> None:
+        """Count contacts in (positive) or off (negative)."""
+        self.contacts += contacts
+        if self.contacts >= self._high_water:
+            self._low.clear()
+        else:
+            self._low.set()
+
+    async def below(self) -> None:
+        """Wait until the backlog is below its high-water mark."""
+        await self._low.wait()
+
+
+class Acceptor:
+    """The task between the ingest queue and table `batch`. A Service: `start`, `stop`."""
+
+    name = "acceptor"
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        store: WorkStore,
+        clock: Clock,
+        backlog: Backlog,
+        *,
+        tenants: TenantResolver,
+        fields: frozenset[str],
+        owned: Container[int],
+        on_accepted: Callable[[Sequence[AcceptedBatch]], None],
+        on_dirty: Callable[[int], None],
+    ) -> None:
+        """Take where deliveries come from and go to, the fields that may be asked for, whom to tell of new batches, and
+        whom of a partition that may hold batches nobody was told of.
+        """
+        self._consumer = consumer
+        self._store = store
+        self._clock = clock
+        self._backlog = backlog
+        self._tenants = tenants
+        self._fields = fields
+        self._owned = owned
+        self._on_accepted = on_accepted
+        self._on_dirty = on_dirty
+        self._tasks = TaskOwner(self.name)
+        self.batches = self.contacts = self.duplicates = self.quarantined = 0
+
+    async def start(self) -> None:
+        """Count the backlog, then begin to accept. Raises StoreUnavailable."""
+        self._backlog.add(await self._store.backlog() - self._backlog.contacts)
+        self._tasks.spawn(self._run(), "accept")
+
+    async def stop(self) -> None:
+        """Accept nothing more; what is not acked is redelivered."""
+        await self._tasks.close()
+
+    async def _run(self) -> None:
+        while True:
+            await self._backlog.below()
+            deliveries = await self._consumer.take(ACCEPT_GROUP_DELIVERIES_MAX)
+            batches, refused = self._decode(deliveries)
+            acceptance = await self._accept(batches, refused)
+            failpoints.hit(Failpoint.ACCEPT_COMMITTED_NOT_ACKED)
+            self._consumer.ack(deliveries)
+            self._count(acceptance)
+            self._on_accepted(acceptance.new)
+
+    def _decode(self, deliveries: Sequence[Delivery]) -> tuple[list[ContactBatch], list[Refused]]:
+        """Make batches of what can be read, and quarantine rows of what cannot."""
+        batches: list[ContactBatch] = []
+        refused: list[Refused] = []
+        for delivery in deliveries:
+            for unit in decode_delivery(delivery, self._tenants, self._fields):
+                if isinstance(unit, InvalidUnit):
+                    log.warning(Event.BATCH_QUARANTINED, reason=unit.reason, message=unit.message)
+                    refused.append(_refuse(unit))
+                else:
+                    batches.append(unit)
+        return batches, refused
+
+    async def _accept(self, batches: Sequence[ContactBatch], refused: Sequence[Refused]) -> Acceptance:
+        """Write the group until it is written: a group whose reply was lost is a duplicate when it had landed."""
+        delay_s, may_have_landed = RETRY_FIRST_S, False
+        while True:
+            try:
+                acceptance = await self._store.accept(batches, refused, self._owned)
+            except TransientError as error:
+                may_have_landed = may_have_landed or isinstance(error, CommitUnknown)
+                log.warning(Event.ACCEPT_RETRIED, batches=len(batches), error=str(error), may_have_landed=may_have_landed)
+            else:
+                if may_have_landed:
+                    for partition in {partition_of(batch.tenant, batch.erid) for batch in batches}:
+                        self._on_dirty(partition)
+                return acceptance
+            await self._clock.sleep(delay_s)
+            delay_s = min(RETRY_MAX_S, delay_s * 2)
+
+    def _count(self, acceptance: Acceptance) -> None:
+        contacts = sum(len(accepted.batch.contacts) for accepted in acceptance.new)
+        self._backlog.add(contacts)
+        self.batches += len(acceptance.new)
+        self.contacts += contacts
+        self.duplicates += acceptance.duplicates
+        self.quarantined += acceptance.quarantined
+
+
+def _refuse(unit: InvalidUnit) -> Refused:
+    return Refused(
+        unit.tenant,
+        unit.erid,
+        unit.batch_id,
+        "accept",
+        unit.reason,
+        unit.message,
+        msgspec.json.encode(unit.violations).decode(),
+        unit.content_type,
+        unit.message_type,
+        unit.payload,
+    )

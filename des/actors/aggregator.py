@@ -1,0 +1,233 @@
+"""The aggregator actor: the shell around one ERID's aggregate. Reads mail, lets the aggregate decide, performs effects.
+
+Its turn is synchronous: every effect is handed to a component with a bound of its own (dispatcher, committer, loader,
+scheduler), whose reply comes back as mail. So it holds nothing open, can be dropped at any moment, and loses only time.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, assert_never
+from uuid import UUID
+
+import msgspec
+
+from des.actors.aggregate import Aggregate, Item
+from des.actors.mail import (
+    Accepted,
+    Answered,
+    Cancel,
+    Committed,
+    Granted,
+    Loaded,
+    Mail,
+    StoreHasMore,
+    Withdrawn,
+)
+from des.actors.scheduler import Scheduler
+from des.actors.turns import Turns
+from des.providers.ask import Ask
+from des.providers.contract import Outcome, Question
+from des.providers.waterfall import Step, Waterfall
+from des.store.contract import AcceptedBatch, CommitUnit, ContactRow, Erid, Want
+
+
+class Asks(Protocol):
+    """A provider's dispatcher."""
+
+    def submit(self, ask: Ask) -> None:
+        """Queue questions."""
+
+
+class Commits(Protocol):
+    """The committer."""
+
+    def submit(self, unit: CommitUnit, aggregator: "Aggregator") -> None:
+        """Queue a unit; `committed` or `refused` is called on the aggregator."""
+
+
+class Loads(Protocol):
+    """The loader."""
+
+    def request(self, want: Want, aggregator: "Aggregator") -> None:
+        """Queue a load; `loaded` is called on the aggregator."""
+
+
+class Keeper(Protocol):
+    """Who keeps the aggregators: the router."""
+
+    def passivate(self, aggregator: "Aggregator") -> None:
+        """Forget an aggregator that holds nothing."""
+
+    def held(self, contacts: int) -> None:
+        """Hear by how much the contacts held in memory changed."""
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """The components an aggregator's effects go to, shared by all of them."""
+
+    waterfall: Waterfall
+    dispatchers: Mapping[str, Asks]
+    committer: Commits
+    loader: Loads
+    scheduler: Scheduler
+    turns: Turns
+    keeper: Keeper
+
+
+class Aggregator:
+    """The actor of one ERID under one epoch of its partition's lease."""
+
+    __slots__ = (
+        "_aggregate",
+        "_held",
+        "_mailbox",
+        "_parts",
+        "dead",
+        "epoch",
+        "erid",
+        "in_line",
+        "loads_in_flight",
+        "partition",
+        "queued",
+        "tenant",
+        "units_in_flight",
+        "withdraws",
+    )
+
+    def __init__(self, erid: Erid, partition: int, epoch: int, parts: Parts) -> None:
+        """Take the ERID, its partition with the epoch it is held under, and the shared components."""
+        self.tenant, self.erid = erid
+        self.partition = partition
+        self.epoch = epoch
+        self.queued = False
+        self.in_line = False
+        self.dead = False
+        self.withdraws = False
+        self.units_in_flight = 0
+        self.loads_in_flight = 0
+        self._parts = parts
+        self._aggregate = Aggregate(parts.waterfall)
+        self._mailbox: list[Mail] = []
+        self._held = 0
+
+    def __repr__(self) -> str:
+        """Show what an operator asks first."""
+        return f"Aggregator({self.tenant}/{self.erid}, partition {self.partition}, in work {self._aggregate.in_work})"
+
+    @property
+    def name(self) -> Erid:
+        """Its tenant and ERID."""
+        return self.tenant, self.erid
+
+    @property
+    def wants(self) -> int:
+        """Contacts it could take into work now."""
+        return 0 if self.dead else self._aggregate.wants
+
+    def tell(self, mail: Mail) -> None:
+        """Put mail into the mailbox. Its size is bounded by what the aggregate has asked for and the router holds."""
+        if self.dead:
+            return
+        self._mailbox.append(mail)
+        if not self.queued:
+            self._parts.turns.ready(self)
+
+    # ---- replies of the components, each as mail -------------------------------------------------------------------
+
+    def granted(self, contacts: int) -> None:
+        """Hear from the scheduler."""
+        self.tell(Granted(contacts))
+
+    def answered(self, step: Step, items: Sequence[Item], outcomes: Sequence[Outcome]) -> None:
+        """Hear from a dispatcher."""
+        self.tell(Answered(step, items, outcomes))
+
+    def withdrawn(self, step: Step, items: Sequence[Item]) -> None:
+        """Hear from a dispatcher that these were not asked."""
+        self.tell(Withdrawn(step, items))
+
+    def loaded(self, batches: Sequence[AcceptedBatch]) -> None:
+        """Hear from the loader."""
+        self.loads_in_flight -= 1
+        self.tell(Loaded(batches))
+
+    def committed(self, rows: Sequence[ContactRow]) -> None:
+        """Hear from the committer; also after death, since a rebuild waits for it."""
+        self.units_in_flight -= 1
+        self.tell(Committed(rows))
+
+    # ---- the turn ------------------------------------------------------------------------------------------------
+
+    def turn(self, now: float) -> None:
+        """Read all mail, then perform what the aggregate wants done."""
+        if self.dead:
+            return
+        mailbox, self._mailbox = self._mailbox, []
+        finished = 0
+        for mail in mailbox:
+            finished += self._read(mail, now)
+        self._perform()
+        if finished:
+            self._parts.scheduler.give_back(finished)
+        self._settle_down()
+
+    def die(self) -> int:
+        """Stop for good; answer the contacts in work, whose room is free again with this."""
+        self.dead = self.withdraws = True
+        self._mailbox.clear()
+        room = self._aggregate.in_work + self._aggregate.room
+        self._parts.keeper.held(-self._held)
+        self._held = 0
+        return room
+
+    def _read(self, mail: Mail, now: float) -> int:
+        """Tell the aggregate; answer how many contacts left the work with that."""
+        aggregate = self._aggregate
+        match mail:
+            case Answered(step, items, outcomes):
+                aggregate.answered(step, items, outcomes, now)
+            case Committed(rows):
+                aggregate.committed(rows)
+                return len(rows)
+            case Granted(contacts):
+                aggregate.granted(contacts, now)
+            case Accepted(batch):
+                aggregate.accepted(batch)
+            case Loaded(batches):
+                aggregate.loaded(batches, now)
+            case StoreHasMore():
+                aggregate.store_has_more()
+            case Withdrawn(step, items):
+                aggregate.withdrawn(step, items, now)
+            case Cancel():
+                self.withdraws = True
+                aggregate.cancel()
+            case _:
+                assert_never(mail)
+        return 0
+
+    def _perform(self) -> None:
+        effects = self._aggregate.take_effects()
+        for step, items in effects.asks.items():
+            questions = [Question(self.tenant, item.contact, step.asks) for item in items]
+            self._parts.dispatchers[step.provider].submit(Ask(self.tenant, self.erid, step, self, items, questions))
+        if effects.rows:
+            self.units_in_flight += 1
+            unit = CommitUnit(self.tenant, self.erid, self.partition, self.epoch, effects.rows)
+            self._parts.committer.submit(unit, self)
+        if effects.load:
+            self.loads_in_flight += 1
+            want = Want(self.tenant, self.erid, self._aggregate.room, self._aggregate.known)
+            self._parts.loader.request(want, self)
+        if effects.unused:
+            self._parts.scheduler.give_back(effects.unused)
+
+    def _settle_down(self) -> None:
+        """Stand in line for more work, or passivate when there is none."""
+        aggregate = self._aggregate
+        if aggregate.held != self._held:
+            self._parts.keeper.held(aggregate.held - self._held)
+            self._held = aggregate.held
+        if aggregate.wants:
+            self._parts.scheduler.want(self)
+        elif aggregate.idle and not self._mailbox:
+            self._parts.keeper.passivate(self)

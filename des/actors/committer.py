@@ -1,0 +1,166 @@
+"""6 commit: takes whatever finished, from all actors, and writes it in one transaction, then takes what came meanwhile.
+
+Load makes the group larger, not the latency. A commit whose reply was lost is tried again as it was, and is a no-op
+where it had landed. A unit that Postgres refuses is found by halving the group; its contacts end as failed with the
+reason, what could not be stored goes to quarantine, its neighbours commit.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from des.actors.aggregator import Aggregator
+from des.clock import Clock
+from des.contact import FieldResult, FieldState
+from des.errors import CommitUnknown, TransientError, Unstorable
+from des.lifecycle import TaskOwner
+from des.limits import COMMIT_GROUP_CONTACTS_MAX
+from des.message import JSON
+from des.store.contract import Commit, CommitUnit, ContactRow, Refused, WorkStore
+from des.telemetry import Event, logger
+
+log = logger(__name__)
+
+RETRY_FIRST_S = 0.05
+RETRY_MAX_S = 2.0
+
+Entry = tuple[CommitUnit, Aggregator]
+
+
+class Committer:
+    """Queue of finished units and the task that commits them. A Service: `start`, `stop`."""
+
+    name = "committer"
+
+    def __init__(
+        self,
+        store: WorkStore,
+        clock: Clock,
+        on_committed: Callable[[Commit, int], None],
+        on_stale: Callable[[Aggregator], None],
+    ) -> None:
+        """Take the store, whom to tell of a commit and its contacts, and whom of an aggregator that holds no lease."""
+        self._store = store
+        self._clock = clock
+        self._on_committed = on_committed
+        self._on_stale = on_stale
+        self._waiting: deque[Entry] = deque()
+        self._wake = asyncio.Event()
+        self._tasks = TaskOwner(self.name)
+        self.contacts_waiting = 0
+        self.groups = 0
+
+    async def start(self) -> None:
+        """Start committing."""
+        self._tasks.spawn(self._run(), "commit")
+
+    async def stop(self) -> None:
+        """Stop committing; what is not committed is still open in Postgres."""
+        await self._tasks.close()
+        self._waiting.clear()
+        self.contacts_waiting = 0
+
+    def submit(self, unit: CommitUnit, aggregator: Aggregator) -> None:
+        """Queue a unit; the aggregator hears `committed`, or its keeper that it is stale."""
+        self._waiting.append((unit, aggregator))
+        self.contacts_waiting += len(unit.rows)
+        self._wake.set()
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                await self._commit(self._take())
+
+    def _take(self) -> list[Entry]:
+        """Units that wait, up to the bound of a group, at least one."""
+        group: list[Entry] = []
+        contacts = 0
+        while self._waiting and (not group or contacts + len(self._waiting[0][0].rows) <= COMMIT_GROUP_CONTACTS_MAX):
+            entry = self._waiting.popleft()
+            contacts += len(entry[0].rows)
+            group.append(entry)
+        self.contacts_waiting -= contacts
+        return group
+
+    async def _commit(self, group: list[Entry]) -> None:
+        """Commit the group, as often as it takes; halve it where a unit is refused."""
+        units = [unit for unit, _ in group]
+        try:
+            commit = await self._write(units)
+        except Unstorable as error:
+            if len(group) > 1:
+                log.warning(Event.COMMIT_ISOLATED, units=len(group), error=str(error))
+                await self._commit(group[: len(group) // 2])
+                await self._commit(group[len(group) // 2 :])
+                return
+            commit = await self._commit_refused(units[0], error)
+        self._tell(group, commit)
+
+    async def _write(self, units: Sequence[CommitUnit], refused: Sequence[Refused] = ()) -> Commit:
+        """Write until Postgres has answered for good. Raises Unstorable."""
+        retried, delay_s = False, RETRY_FIRST_S
+        while True:
+            try:
+                return await self._store.commit(units, refused, retried=retried)
+            except TransientError as error:
+                retried = retried or isinstance(error, CommitUnknown)
+                log.warning(Event.COMMIT_RETRIED, units=len(units), error=str(error), may_have_landed=retried)
+            await self._clock.sleep(delay_s)
+            delay_s = min(RETRY_MAX_S, delay_s * 2)
+
+    async def _commit_refused(self, unit: CommitUnit, error: Unstorable) -> Commit:
+        """Commit a unit that Postgres refuses row by row: a refused row ends as failed and its content in quarantine."""
+        if len(unit.rows) > 1:
+            commits = [await self._commit_row(msgspec.structs.replace(unit, rows=[row])) for row in unit.rows]
+            stale = frozenset((0,)) if any(commit.stale for commit in commits) else frozenset[int]()
+            return Commit(stale, sum(commit.events for commit in commits), [(unit.tenant, unit.erid)])
+        log.warning(Event.UNIT_QUARANTINED, error=str(error))
+        row = unit.rows[0]
+        return await self._write([msgspec.structs.replace(unit, rows=[_as_failed(row)])], [_refuse(unit, row, error)])
+
+    async def _commit_row(self, unit: CommitUnit) -> Commit:
+        try:
+            return await self._write([unit])
+        except Unstorable as error:
+            return await self._commit_refused(unit, error)
+
+    def _tell(self, group: list[Entry], commit: Commit) -> None:
+        self.groups += 1
+        landed = 0
+        for index, (unit, aggregator) in enumerate(group):
+            if index in commit.stale:
+                log.warning(Event.ACTOR_STALE, partition=unit.partition, epoch=unit.epoch)
+                aggregator.units_in_flight -= 1
+                self._on_stale(aggregator)
+            else:
+                landed += len(unit.rows)
+                aggregator.committed(unit.rows)
+        self._on_committed(commit, landed)
+
+
+def _as_failed(row: ContactRow) -> ContactRow:
+    """Build the row that stands for one that cannot be stored: every field failed, nothing of its content."""
+    fields = dict.fromkeys(msgspec.json.decode(row.fields), FieldResult(FieldState.FAILED, reason=Unstorable.reason))
+    return msgspec.structs.replace(
+        row, input="{}", fields=msgspec.json.encode(fields).decode(), states=(FieldState.FAILED,) * len(fields)
+    )
+
+
+def _refuse(unit: CommitUnit, row: ContactRow, error: Unstorable) -> Refused:
+    payload = f'{{"position":{row.position},"input":{row.input},"fields":{row.fields}}}'
+    return Refused(
+        unit.tenant,
+        str(unit.erid),
+        str(row.batch_id),
+        "commit",
+        error.reason,
+        f"Postgres refuses contact {row.position} as it is: {error}",
+        "[]",
+        JSON,
+        "",
+        payload.encode(errors="backslashreplace"),
+    )

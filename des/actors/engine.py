@@ -1,0 +1,83 @@
+"""The engine: the actors and the components they share, wired and given one life.
+
+    accepted ─▶ router ─▶ aggregator ⇄ scheduler, loader, dispatchers ─▶ committer ─▶ on_committed
+                  ▲                                                         │
+     leases ──────┘◀───────── supervisor, recovery ◀── failed, stale ───────┘
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from des.actors.aggregator import Aggregator, Parts
+from des.actors.committer import Committer
+from des.actors.loader import Loader
+from des.actors.recovery import Recovery
+from des.actors.router import Router
+from des.actors.scheduler import Scheduler
+from des.actors.supervisor import Supervisor
+from des.actors.turns import Actor, Turns
+from des.clock import Clock
+from des.lifecycle import Services
+from des.limits import CONTACTS_IN_WORK_MAX, DRAIN_S
+from des.providers.dispatcher import Dispatcher
+from des.providers.waterfall import Waterfall
+from des.store.contract import Commit, WorkStore
+from des.telemetry import Event, logger
+
+log = logger(__name__)
+
+
+class Engine:
+    """Works the partitions whose leases it is told of. A Service: `start`, `stop`."""
+
+    name = "engine"
+
+    def __init__(
+        self,
+        store: WorkStore,
+        clock: Clock,
+        waterfall: Waterfall,
+        dispatchers: Sequence[Dispatcher],
+        *,
+        on_committed: Callable[[Commit, int], None],
+        contacts_in_work_max: int = CONTACTS_IN_WORK_MAX,
+    ) -> None:
+        """Take the store, the plan, each provider's dispatcher, and whom to tell of each commit and its contacts."""
+        self.scheduler = Scheduler(contacts_in_work_max)
+        self.supervisor = Supervisor(clock)
+        self.recovery = Recovery(store, clock)
+        self.router = Router(self.supervisor, self.recovery.dirty)
+        self.recovery.connect(self.router)
+        self.turns = Turns(clock, self._turn_failed)
+        self.loader = Loader(store, clock)
+        self.committer = Committer(store, clock, on_committed, self.router.stale)
+        self.dispatchers: Mapping[str, Dispatcher] = {one.traits.name: one for one in dispatchers}
+        self.router.connect(
+            Parts(waterfall, self.dispatchers, self.committer, self.loader, self.scheduler, self.turns, self.router)
+        )
+        self._services = Services([self.committer, *dispatchers, self.loader, self.supervisor, self.recovery])
+
+    async def start(self) -> None:
+        """Start the components; work begins with the first lease. Raises what a provider's start raises."""
+        self.scheduler.open()
+        await self._services.start()
+
+    async def stop(self) -> None:
+        """Take nothing more into work, let what is in work finish for DRAIN_S at most; the rest is in Postgres."""
+        self.scheduler.close()
+        drained = await self._drained()
+        log.info(Event.ENGINE_DRAINED, complete=drained, left=self.scheduler.in_work)
+        self.router.lost(list(self.router.owned))
+        await self._services.stop()
+
+    async def _drained(self) -> bool:
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                await self.scheduler.finished()
+        except TimeoutError:
+            return False
+        return True
+
+    def _turn_failed(self, actor: Actor, error: Exception) -> None:
+        if isinstance(actor, Aggregator):
+            self.router.failed(actor, error)

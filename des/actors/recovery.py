@@ -1,0 +1,93 @@
+"""Recovery: finds open batches in Postgres that no aggregator knows of, and has aggregators made for them.
+
+A partition is scanned when its lease is gained, when another worker says that it accepted something for it, when an
+aggregator was dropped, and when there was no place for one. The scan steps down an index from ERID to ERID and waits for
+a place, so that ten thousand ERIDs, or ten million, pass through the same memory.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from des.clock import Clock
+from des.errors import TransientError
+from des.lifecycle import TaskOwner
+from des.store.contract import Erid, Outstanding, WorkStore
+from des.telemetry import Event, logger
+
+log = logger(__name__)
+
+ERIDS_PER_PAGE = 500
+RETRY_S = 0.5
+
+
+class Finds(Protocol):
+    """The router."""
+
+    @property
+    def owned(self) -> Mapping[int, int]:
+        """Partitions this worker holds."""
+
+    async def place(self) -> None:
+        """Wait until there is a place for another aggregator."""
+
+    def found(self, outstanding: Sequence[Outstanding]) -> None:
+        """Make aggregators for these ERIDs."""
+
+
+class Recovery:
+    """Partitions to scan and the task that scans them. A Service: `start`, `stop`."""
+
+    name = "recovery"
+
+    def __init__(self, store: WorkStore, clock: Clock) -> None:
+        """Take the store to scan."""
+        self._store = store
+        self._clock = clock
+        self._dirty: set[int] = set()
+        self._wake = asyncio.Event()
+        self._tasks = TaskOwner(self.name)
+        self._router: Finds | None = None
+        self.scans = 0
+
+    def connect(self, router: Finds) -> None:
+        """Take the router, which marks partitions dirty here: the circle of the two closes with this."""
+        self._router = router
+
+    async def start(self) -> None:
+        """Start scanning what is dirty."""
+        self._tasks.spawn(self._run(), "scan")
+
+    async def stop(self) -> None:
+        """Stop scanning."""
+        await self._tasks.close()
+        self._dirty.clear()
+
+    def dirty(self, partition: int) -> None:
+        """Have a partition scanned soon."""
+        self._dirty.add(partition)
+        self._wake.set()
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._dirty and self._router is not None:
+                await self._scan(self._dirty.pop(), self._router)
+
+    async def _scan(self, partition: int, router: Finds) -> None:
+        """Have every ERID of the partition that has open batches made known to the router, page by page."""
+        self.scans += 1
+        after: Erid | None = None
+        while partition in router.owned:
+            await router.place()
+            try:
+                page = await self._store.outstanding(partition, after, ERIDS_PER_PAGE)
+            except TransientError as error:
+                log.warning(Event.SCAN_RETRIED, partition=partition, error=str(error))
+                await self._clock.sleep(RETRY_S)
+                continue
+            router.found(page)
+            if len(page) < ERIDS_PER_PAGE:
+                return
+            after = (page[-1].tenant, page[-1].erid)

@@ -1,0 +1,67 @@
+"""The supervisor: an aggregator that failed is rebuilt from Postgres, after its commits have ended and a growing while.
+
+Its neighbours never notice. An ERID that fails again and again is tried ever more rarely, and never given up: what is
+accepted is not lost, and the log says why it waits.
+"""
+
+from collections.abc import Callable
+
+from des.actors.aggregator import Aggregator
+from des.clock import Clock
+from des.lifecycle import TaskOwner
+from des.store.contract import Erid
+from des.telemetry import Event, logger
+
+log = logger(__name__)
+
+REBUILD_FIRST_S = 0.05
+REBUILD_MAX_S = 60.0
+LOOK_S = 0.02
+
+
+class Supervisor:
+    """Failures by ERID. A Service: `start`, `stop`."""
+
+    name = "supervisor"
+
+    def __init__(self, clock: Clock) -> None:
+        """Take the clock."""
+        self._clock = clock
+        self._failures: dict[Erid, int] = {}
+        self._rebuilding: set[Erid] = set()
+        self._tasks = TaskOwner(self.name)
+        self.rebuilt = 0
+
+    async def start(self) -> None:
+        """Nothing to start."""
+
+    async def stop(self) -> None:
+        """Give up the rebuilds that wait; a start finds their ERIDs in Postgres."""
+        await self._tasks.close()
+        self._rebuilding.clear()
+
+    def is_rebuilding(self, erid: Erid) -> bool:
+        """Whether the ERID waits for its rebuild and must have no aggregator until then."""
+        return erid in self._rebuilding
+
+    def recovered(self, erid: Erid) -> None:
+        """Forget the failures of an ERID that has finished its work."""
+        self._failures.pop(erid, None)
+
+    def rebuild(self, aggregator: Aggregator, error: Exception, rebuild: Callable[[Erid], None]) -> None:
+        """Call `rebuild` once the dead aggregator's commits have ended and its pause is over."""
+        erid = aggregator.name
+        failures = self._failures[erid] = self._failures.get(erid, 0) + 1
+        log.error(Event.ACTOR_FAILED, actor=repr(aggregator), failures=failures, exc_info=error)
+        self._rebuilding.add(erid)
+        delay_s = min(REBUILD_MAX_S, REBUILD_FIRST_S * 2.0 ** (failures - 1))
+        self._tasks.spawn(self._rebuild_later(aggregator, delay_s, rebuild), f"rebuild {erid[1]}")
+
+    async def _rebuild_later(self, aggregator: Aggregator, delay_s: float, rebuild: Callable[[Erid], None]) -> None:
+        await self._clock.sleep(delay_s)
+        while aggregator.units_in_flight:
+            await self._clock.sleep(LOOK_S)
+        self._rebuilding.discard(aggregator.name)
+        self.rebuilt += 1
+        log.info(Event.ACTOR_REBUILT, actor=repr(aggregator))
+        rebuild(aggregator.name)

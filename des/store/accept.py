@@ -1,0 +1,163 @@
+"""Accept: a group of batches becomes rows, or duplicates, or quarantine, in one transaction."""
+
+from collections.abc import Container, Sequence
+from uuid import UUID
+
+import msgspec
+
+from des import failpoints
+from des.message import BATCH_TYPE, PROTOBUF
+from des.contact import ContactBatch
+from des.failpoints import Failpoint
+from des.limits import PARTITIONS
+from des.store import quarantine
+from des.store.contract import Acceptance, AcceptedBatch, Erid, Refused, partition_of
+from des.store.postgres import Connection, Database, mapped_errors
+from des.store.statements import statements
+
+_SQL = statements("accept")
+
+BatchId = tuple[str, UUID, UUID]
+
+
+class _Known(msgspec.Struct):
+    """What is there of one batch id: its content, and which of its parts."""
+
+    content_hash: bytes
+    parts: int
+    present: set[int]
+
+
+class _Sorted(msgspec.Struct, frozen=True):
+    """A group told apart."""
+
+    new: list[ContactBatch]
+    duplicates: int
+    refused: list[Refused]
+
+
+async def accept(
+    database: Database, batches: Sequence[ContactBatch], refused: Sequence[Refused], owned: Container[int]
+) -> Acceptance:
+    """Write the group. Raises StoreUnavailable, CommitUnknown: the same group may simply be written again."""
+    with mapped_errors():
+        async with database.transaction() as connection:
+            sorted_ = _Sorted([], 0, [])
+            seqs: list[int] = []
+            if batches:
+                sealed = await _lock(connection, batches)
+                known = await _known(connection, batches)
+                sorted_ = sort_out(batches, sealed, known)
+                seqs = await _insert(connection, sorted_.new)
+            if refused or sorted_.refused:
+                await quarantine.add(connection, [*refused, *sorted_.refused])
+            foreign = {partition_of(b.tenant, b.erid) for b in sorted_.new} - _those_in(owned)
+            if foreign:
+                await connection.execute(_SQL["tell_owners"], ",".join(map(str, sorted(foreign))))
+            failpoints.hit(Failpoint.ACCEPT_BEFORE_COMMIT)
+    new = [
+        AcceptedBatch(batch, partition_of(batch.tenant, batch.erid), seq)
+        for batch, seq in zip(sorted_.new, seqs, strict=True)
+    ]
+    return Acceptance(new, sorted_.duplicates, len(refused) + len(sorted_.refused))
+
+
+def sort_out(batches: Sequence[ContactBatch], sealed: Container[Erid], known: dict[BatchId, _Known]) -> _Sorted:
+    """Tell new batches from duplicates, conflicts and those that came after the seal. Extends `known`."""
+    new: list[ContactBatch] = []
+    refused: list[Refused] = []
+    duplicates = 0
+    for batch in batches:
+        key = (batch.tenant, batch.erid, batch.batch_id)
+        there = known.get(key)
+        if there is None:
+            if (batch.tenant, batch.erid) in sealed:
+                refused.append(_refuse(batch, "ENRICHMENT_SEALED", "the enrichment is sealed: use another ERID"))
+                continue
+            known[key] = _Known(batch.content_hash, batch.parts, {batch.part})
+            new.append(batch)
+        elif there.content_hash != batch.content_hash or there.parts != batch.parts:
+            refused.append(
+                _refuse(batch, "BATCH_CONFLICT", "this batch_id was accepted with other content; that one stands")
+            )
+        elif batch.part in there.present:
+            duplicates += 1
+        else:
+            # A further part of a batch that is here already belongs to it, sealed or not.
+            there.present.add(batch.part)
+            new.append(batch)
+    return _Sorted(new, duplicates, refused)
+
+
+def _refuse(batch: ContactBatch, reason: str, message: str) -> Refused:
+    return Refused(
+        batch.tenant, str(batch.erid), str(batch.batch_id), "accept", reason, message, "[]", PROTOBUF, BATCH_TYPE, batch.payload
+    )
+
+
+def _those_in(owned: Container[int]) -> set[int]:
+    return {partition for partition in range(PARTITIONS) if partition in owned}
+
+
+async def _lock(connection: Connection, batches: Sequence[ContactBatch]) -> set[Erid]:
+    """Lock the enrichments of the group, opening those that are new; answer the sealed ones."""
+    erids = sorted({(batch.tenant, batch.erid) for batch in batches})
+    rows = await connection.fetch(_SQL["lock_enrichments"], *_columns(erids))
+    if len(rows) < len(erids):
+        there = {(row["tenant"], row["erid"]) for row in rows}
+        missing = [erid for erid in erids if erid not in there]
+        partitions = [partition_of(tenant, erid) for tenant, erid in missing]
+        opened = await connection.fetch(_SQL["open_enrichments"], *_columns(missing), partitions)
+        if len(opened) < len(missing):  # another acceptor opened one of them a moment ago
+            rows = await connection.fetch(_SQL["lock_enrichments"], *_columns(erids))
+    return {(row["tenant"], row["erid"]) for row in rows if row["sealed"]}
+
+
+def _columns(erids: Sequence[Erid]) -> tuple[list[str], list[UUID]]:
+    return [tenant for tenant, _ in erids], [erid for _, erid in erids]
+
+
+async def _known(connection: Connection, batches: Sequence[ContactBatch]) -> dict[BatchId, _Known]:
+    keys = sorted({(batch.tenant, batch.erid, batch.batch_id) for batch in batches})
+    rows = await connection.fetch(
+        _SQL["known_batches"], [key[0] for key in keys], [key[1] for key in keys], [key[2] for key in keys]
+    )
+    known: dict[BatchId, _Known] = {}
+    for tenant, erid, batch_id, part, parts, content_hash in rows:
+        there = known.setdefault((tenant, erid, batch_id), _Known(content_hash, parts, set()))
+        there.present.add(part)
+    return known
+
+
+async def _insert(connection: Connection, new: Sequence[ContactBatch]) -> list[int]:
+    """Insert batches and add them to their enrichments' totals; answer their `seq`, in order."""
+    if not new:
+        return []
+    rows = await connection.fetch(
+        _SQL["insert_batches"],
+        [batch.tenant for batch in new],
+        [batch.erid for batch in new],
+        [batch.batch_id for batch in new],
+        [batch.part for batch in new],
+        [batch.parts for batch in new],
+        [batch.first_position for batch in new],
+        [partition_of(batch.tenant, batch.erid) for batch in new],
+        [batch.content_hash for batch in new],
+        [",".join(batch.fields) for batch in new],
+        [len(batch.contacts) for batch in new],
+        [batch.payload for batch in new],
+    )
+    totals: dict[Erid, tuple[int, int, set[str]]] = {}
+    for batch in new:
+        contacts, count, fields = totals.get((batch.tenant, batch.erid), (0, 0, set()))
+        fields.update(batch.fields)
+        totals[batch.tenant, batch.erid] = (contacts + len(batch.contacts), count + (batch.part == 0), fields)
+    ordered = sorted(totals.items())
+    await connection.execute(
+        _SQL["count_in"],
+        *_columns([erid for erid, _ in ordered]),
+        [total[0] for _, total in ordered],
+        [total[1] for _, total in ordered],
+        [",".join(sorted(total[2])) for _, total in ordered],
+    )
+    return [row["seq"] for row in rows]

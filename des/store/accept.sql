@@ -1,0 +1,56 @@
+-- Accept: a group of batches in one transaction. The rows of `enrichment` are locked first, in order of their key, so
+-- that everything about one ERID is decided by one acceptor at a time; then reading which batches are known is enough,
+-- no insert can race.
+
+-- name: lock_enrichments
+-- The objects that are there already. Locked in key order: two acceptors never deadlock.
+select e.tenant, e.erid, e.sealed
+from unnest($1::text[], $2::uuid[]) as u (tenant, erid)
+join enrichment e on e.tenant = u.tenant and e.erid = u.erid
+order by e.tenant, e.erid
+for update of e;
+
+-- name: open_enrichments
+-- The objects that are new; one that another acceptor opened meanwhile is left to a second lock_enrichments.
+insert into enrichment (tenant, erid, partition)
+select u.tenant, u.erid, u.partition
+from unnest($1::text[], $2::uuid[], $3::smallint[]) as u (tenant, erid, partition)
+on conflict (tenant, erid) do nothing
+returning tenant, erid;
+
+-- name: known_batches
+-- What is there already of these batch ids, with all parts: a duplicate has the same content, a conflict has not.
+select b.tenant, b.erid, b.batch_id, b.part, b.parts, b.content_hash
+from unnest($1::text[], $2::uuid[], $3::uuid[]) as u (tenant, erid, batch_id)
+join batch b on b.tenant = u.tenant and b.erid = u.erid and b.batch_id = u.batch_id;
+
+-- name: insert_batches
+-- New batches, in the order given, which becomes the order of `seq`. Fields travel joined by commas.
+insert into batch (tenant, erid, batch_id, part, parts, first_position, partition, content_hash, fields, contacts, payload)
+select u.tenant, u.erid, u.batch_id, u.part, u.parts, u.first_position, u.partition, u.content_hash,
+    string_to_array(u.fields, ','), u.contacts, u.payload
+from unnest(
+    $1::text[], $2::uuid[], $3::uuid[], $4::integer[], $5::integer[], $6::integer[], $7::smallint[], $8::bytea[], $9::text[],
+    $10::integer[], $11::bytea[]
+) with ordinality as u (
+    tenant, erid, batch_id, part, parts, first_position, partition, content_hash, fields, contacts, payload, ordinal
+)
+order by u.ordinal
+returning seq;
+
+-- name: count_in
+-- Totals of each object, and the union of the fields asked for.
+update enrichment e
+set contacts = e.contacts + u.contacts,
+    batches = e.batches + u.batches,
+    fields = case
+        when e.fields @> string_to_array(u.fields, ',') then e.fields
+        else array(select distinct f from unnest(e.fields || string_to_array(u.fields, ',')) f order by f)
+    end,
+    updated_at = now()
+from unnest($1::text[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[]) as u (tenant, erid, contacts, batches, fields)
+where e.tenant = u.tenant and e.erid = u.erid;
+
+-- name: tell_owners
+-- Wakes the workers that hold these partitions; sent with the commit.
+select pg_notify('des_batch', $1);

@@ -1,0 +1,191 @@
+"""Commit: whatever finished, from all actors, becomes rows, progress and events in one transaction."""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import chain
+from uuid import UUID
+
+import asyncpg
+
+from des import failpoints
+from des.contact import FieldState
+from des.errors import Unstorable
+from des.events import (
+    FINISHED_STATES,
+    Event,
+    Progress,
+    batch_finished,
+    enrichment_completed,
+    enrichment_settled,
+)
+from des.failpoints import Failpoint
+from des.store import quarantine
+from des.store.contract import Commit, CommitUnit, Erid, Refused
+from des.store.postgres import Connection, Database, mapped_errors
+from des.store.statements import statements
+
+_SQL = statements("commit")
+
+COPY_ROWS_MIN = 64
+"""Fewer rows go in one INSERT: COPY costs two round trips more (bench/results, commit)."""
+
+_UNSTORABLE = (
+    asyncpg.DataError,
+    asyncpg.CheckViolationError,
+    asyncpg.NotNullViolationError,
+    asyncpg.UntranslatableCharacterError,
+    asyncpg.ProgramLimitExceededError,
+    UnicodeEncodeError,
+)
+
+_CONTACT_COLUMNS = ("tenant", "erid", "batch_id", "position", "input", "fields")
+
+BatchPart = tuple[str, UUID, UUID, int]
+
+
+class _Landing:
+    """Rows that are new in this transaction, counted by batch and by enrichment."""
+
+    def __init__(self) -> None:
+        self.by_batch: Counter[BatchPart] = Counter()
+        self.contacts: Counter[Erid] = Counter()
+        self.batches: Counter[Erid] = Counter()
+        self.states: dict[Erid, Counter[FieldState]] = {}
+
+    def add(self, unit: CommitUnit, new: set[tuple[str, UUID, UUID, int]] | None) -> None:
+        """Count the unit's rows, only those in `new` where it is given."""
+        tenant, erid = unit.tenant, unit.erid
+        rows = unit.rows
+        if new is not None:
+            rows = [row for row in rows if (tenant, erid, row.batch_id, row.position) in new]
+        if not rows:
+            return
+        for (batch_id, part), n in Counter([(row.batch_id, row.part) for row in rows]).items():
+            self.by_batch[tenant, erid, batch_id, part] += n
+        self.contacts[tenant, erid] += len(rows)
+        states = self.states.setdefault((tenant, erid), Counter())
+        for combination, n in Counter([row.states for row in rows]).items():
+            for state in combination:
+                states[state] += n
+
+
+async def commit(
+    database: Database, owner: UUID, units: Sequence[CommitUnit], refused: Sequence[Refused], *, retried: bool
+) -> Commit:
+    """Write the group. Raises StoreUnavailable, CommitUnknown, Unstorable; units of a stale epoch are left out."""
+    try:
+        with mapped_errors():
+            async with database.transaction() as connection:
+                result = await _write(connection, owner, units, refused, retried=retried)
+                failpoints.hit(Failpoint.COMMIT_BEFORE)
+    except asyncpg.UniqueViolationError:
+        if retried:
+            raise
+        # A row is there already: an earlier try had landed after all. Once more, looking at each row.
+        return await commit(database, owner, units, refused, retried=True)
+    except _UNSTORABLE as error:
+        raise Unstorable(f"{type(error).__name__}: {error}") from error
+    failpoints.hit(Failpoint.COMMIT_AFTER)
+    return result
+
+
+async def _write(
+    connection: Connection, owner: UUID, units: Sequence[CommitUnit], refused: Sequence[Refused], *, retried: bool
+) -> Commit:
+    stale = await _stale(connection, owner, units)
+    current = [unit for index, unit in enumerate(units) if index not in stale] if stale else units
+    landing = _Landing()
+    new = await _write_contacts(connection, current, retried=retried)
+    for unit in current:
+        landing.add(unit, new)
+    events: list[Event] = []
+    if landing.contacts:
+        events += await _count_off_batches(connection, landing)
+        events += await _count_off_enrichments(connection, landing)
+    if refused:
+        await quarantine.add(connection, refused)
+    if events:
+        await _write_events(connection, events)
+    return Commit(frozenset(stale), len(events), list(landing.contacts))
+
+
+async def _stale(connection: Connection, owner: UUID, units: Sequence[CommitUnit]) -> set[int]:
+    """Indexes of units whose partition this worker does not hold at their epoch."""
+    partitions = sorted({unit.partition for unit in units})
+    rows = await connection.fetch(_SQL["hold_leases"], partitions, owner)
+    held = {row["partition"]: row["epoch"] for row in rows}
+    return {index for index, unit in enumerate(units) if held.get(unit.partition) != unit.epoch}
+
+
+async def _write_contacts(
+    connection: Connection, units: Sequence[CommitUnit], *, retried: bool
+) -> set[tuple[str, UUID, UUID, int]] | None:
+    """Write the rows; answer the keys of those that were new, None where all were."""
+    count = sum(len(unit.rows) for unit in units)
+    if not count:
+        return None
+    rows = chain.from_iterable(
+        [(unit.tenant, unit.erid, row.batch_id, row.position, row.input, row.fields) for row in unit.rows] for unit in units
+    )
+    if count >= COPY_ROWS_MIN and not retried:
+        await connection.copy_records_to_table("contact", records=rows, columns=_CONTACT_COLUMNS)
+        return None
+    columns = list(zip(*rows, strict=True))
+    landed = await connection.fetch(_SQL["insert_contacts"], *columns)
+    return None if len(landed) == count else {tuple(row) for row in landed}
+
+
+async def _count_off_batches(connection: Connection, landing: _Landing) -> list[Event]:
+    """Count rows off their batches; answer an event for each batch that is finished with that."""
+    parts = sorted(landing.by_batch.items())
+    rows = await connection.fetch(
+        _SQL["count_off_batches"],
+        [key[0] for key, _ in parts],
+        [key[1] for key, _ in parts],
+        [key[2] for key, _ in parts],
+        [key[3] for key, _ in parts],
+        [n for _, n in parts],
+    )
+    finished = [(r["tenant"], r["erid"], r["batch_id"], r["contacts"]) for r in rows if r["finished"] and r["parts"] == 1]
+    in_parts = sorted({(r["tenant"], r["erid"], r["batch_id"]) for r in rows if r["finished"] and r["parts"] > 1})
+    if in_parts:
+        whole = await connection.fetch(_SQL["finished_in_parts"], *map(list, zip(*in_parts, strict=True)))
+        finished += [(r["tenant"], r["erid"], r["batch_id"], r["contacts"]) for r in whole]
+    for tenant, erid, _, _ in finished:
+        landing.batches[tenant, erid] += 1
+    return [batch_finished(*batch) for batch in finished]
+
+
+async def _count_off_enrichments(connection: Connection, landing: _Landing) -> list[Event]:
+    """Count rows off their enrichments; answer the events of those that are settled or completed with that."""
+    erids = sorted(landing.contacts)
+    rows = await connection.fetch(
+        _SQL["count_off_enrichments"],
+        [tenant for tenant, _ in erids],
+        [erid for _, erid in erids],
+        [landing.contacts[erid] for erid in erids],
+        [landing.batches[erid] for erid in erids],
+        *[[landing.states[erid][state] for erid in erids] for state in FINISHED_STATES],
+    )
+    events: list[Event] = []
+    for row in rows:
+        if row["contacts_done"] < row["contacts"]:
+            continue
+        counts = {state.value: row[f"fields_{state.value}"] for state in FINISHED_STATES}
+        progress = Progress(row["contacts"], row["contacts_done"], row["batches"], row["batches_done"], counts)
+        said = (row["tenant"], row["erid"], row["revision"], progress, row["fields"])
+        events.append(enrichment_settled(*said))
+        if row["completed"]:
+            events.append(enrichment_completed(*said))
+    return events
+
+
+async def _write_events(connection: Connection, events: Sequence[Event]) -> None:
+    await connection.execute(
+        _SQL["insert_events"],
+        [event.id for event in events],
+        [event.type for event in events],
+        [event.tenant for event in events],
+        [event.erid for event in events],
+        [event.payload.decode() for event in events],
+    )

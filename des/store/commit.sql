@@ -1,0 +1,60 @@
+-- Commit: whatever finished, from all actors, in one transaction. Rows are touched in order of their key.
+
+-- name: hold_leases
+-- The epochs this worker holds, held until the commit: a takeover waits for it, and a zombie finds nothing here.
+select partition, epoch from lease where partition = any($1::smallint[]) and owner = $2 for share;
+
+-- name: insert_contacts
+-- Used when an earlier try may have landed, or for few rows: says which rows are new.
+insert into contact (tenant, erid, batch_id, position, input, fields)
+select u.tenant, u.erid, u.batch_id, u.position, u.input::jsonb, u.fields::jsonb
+from unnest($1::text[], $2::uuid[], $3::uuid[], $4::integer[], $5::text[], $6::text[])
+    as u (tenant, erid, batch_id, position, input, fields)
+on conflict (tenant, erid, batch_id, position) do nothing
+returning tenant, erid, batch_id, position;
+
+-- name: count_off_batches
+-- Progress of each batch part; a finished one lets go of its payload.
+update batch b
+set contacts_done = b.contacts_done + u.n,
+    finished_at = case when b.contacts_done + u.n = b.contacts then now() end,
+    payload = case when b.contacts_done + u.n = b.contacts then null else b.payload end
+from unnest($1::text[], $2::uuid[], $3::uuid[], $4::integer[], $5::integer[]) as u (tenant, erid, batch_id, part, n)
+where b.tenant = u.tenant and b.erid = u.erid and b.batch_id = u.batch_id and b.part = u.part
+returning b.tenant, b.erid, b.batch_id, b.parts, b.contacts, b.finished_at is not null as finished;
+
+-- name: finished_in_parts
+-- Of batches in several parts: those of which every part is here and finished, with their contacts.
+select b.tenant, b.erid, b.batch_id, sum(b.contacts)::bigint as contacts
+from unnest($1::text[], $2::uuid[], $3::uuid[]) as u (tenant, erid, batch_id)
+join batch b on b.tenant = u.tenant and b.erid = u.erid and b.batch_id = u.batch_id
+group by b.tenant, b.erid, b.batch_id
+having count(*) = max(b.parts) and bool_and(b.finished_at is not null);
+
+-- name: count_off_enrichments
+-- Progress of each object. The last outstanding contact settles it: a new revision; if it is sealed, it is completed.
+update enrichment e
+set contacts_done = e.contacts_done + u.contacts,
+    batches_done = e.batches_done + u.batches,
+    fields_found = e.fields_found + u.found,
+    fields_not_found = e.fields_not_found + u.not_found,
+    fields_failed = e.fields_failed + u.failed,
+    fields_suppressed = e.fields_suppressed + u.suppressed,
+    fields_over_budget = e.fields_over_budget + u.over_budget,
+    fields_cancelled = e.fields_cancelled + u.cancelled,
+    revision = e.revision + case when e.contacts_done + u.contacts = e.contacts then 1 else 0 end,
+    completed = e.completed or (e.sealed and e.contacts_done + u.contacts = e.contacts),
+    updated_at = now()
+from unnest(
+    $1::text[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
+    $10::bigint[]
+) as u (tenant, erid, contacts, batches, found, not_found, failed, suppressed, over_budget, cancelled)
+where e.tenant = u.tenant and e.erid = u.erid
+returning e.tenant, e.erid, e.revision, e.completed, e.fields, e.contacts, e.contacts_done, e.batches, e.batches_done,
+    e.fields_found, e.fields_not_found, e.fields_failed, e.fields_suppressed, e.fields_over_budget, e.fields_cancelled;
+
+-- name: insert_events
+-- Events of what this transaction changed; the relay takes them from here.
+insert into outbox (id, type, tenant, erid, payload)
+select u.id, u.type, u.tenant, u.erid, u.payload::jsonb
+from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[]) as u (id, type, tenant, erid, payload);

@@ -1,0 +1,109 @@
+"""The engine's side of Postgres: `WorkStore` on asyncpg."""
+
+from collections.abc import Container, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from des.contact import ContactBatch
+from des.store.accept import accept
+from des.store.commit import commit
+from des.store.contract import (
+    Acceptance,
+    AcceptedBatch,
+    Commit,
+    CommitUnit,
+    Erid,
+    Outstanding,
+    Refused,
+    Want,
+    partition_of,
+)
+from des.store.postgres import Connection, Database
+from des.store.statements import statements
+from des.wire import decode_contacts
+
+_SQL = statements("work")
+_NIL = UUID(int=0)
+
+
+class PostgresWorkStore:
+    """Accepts, loads and commits for one worker, `owner` in table `lease`."""
+
+    def __init__(self, database: Database, owner: UUID) -> None:
+        """Take the pool and the worker's id."""
+        self._database = database
+        self._owner = owner
+
+    async def accept(
+        self, batches: Sequence[ContactBatch], refused: Sequence[Refused], owned: Container[int]
+    ) -> Acceptance:
+        """See WorkStore."""
+        return await accept(self._database, batches, refused, owned)
+
+    async def commit(
+        self, units: Sequence[CommitUnit], refused: Sequence[Refused] = (), *, retried: bool = False
+    ) -> Commit:
+        """See WorkStore."""
+        return await commit(self._database, self._owner, units, refused, retried=retried)
+
+    async def load(self, wants: Sequence[Want]) -> Sequence[Sequence[AcceptedBatch]]:
+        """See WorkStore."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                _SQL["load"],
+                [want.tenant for want in wants],
+                [want.erid for want in wants],
+                [partition_of(want.tenant, want.erid) for want in wants],
+                [want.contacts for want in wants],
+                [seq for want in wants for seq in want.known],
+            )
+            done = await _done_positions(connection, [row for row in rows if row["contacts_done"]])
+        found: list[list[AcceptedBatch]] = [[] for _ in wants]
+        for row in rows:
+            positions = done.get((row["tenant"], row["erid"], row["batch_id"]), [])
+            found[row["ordinal"] - 1].append(_loaded(row, positions))
+        return found
+
+    async def outstanding(self, partition: int, after: Erid | None, limit: int) -> Sequence[Outstanding]:
+        """See WorkStore."""
+        tenant, erid = after or ("", _NIL)
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(_SQL["outstanding"], partition, tenant, erid, limit)
+        return [Outstanding(row["tenant"], row["erid"], row["cancelled"]) for row in rows]
+
+    async def backlog(self) -> int:
+        """See WorkStore."""
+        async with self._database.connection() as connection:
+            return int(await connection.fetchval(_SQL["backlog"]))
+
+
+def _loaded(row: Mapping[str, Any], positions: Sequence[int]) -> AcceptedBatch:
+    """Build a batch of its row; `positions` are those committed of all its parts."""
+    first, contacts = row["first_position"], decode_contacts(row["payload"])
+    batch = ContactBatch(
+        row["tenant"],
+        row["erid"],
+        row["batch_id"],
+        tuple(row["fields"]),
+        contacts,
+        row["content_hash"],
+        b"",
+        row["part"],
+        row["parts"],
+        first,
+    )
+    own = range(first, first + len(contacts))
+    return AcceptedBatch(
+        batch, partition_of(batch.tenant, batch.erid), row["seq"], frozenset(p for p in positions if p in own)
+    )
+
+
+async def _done_positions(
+    connection: Connection, rows: Sequence[Mapping[str, Any]]
+) -> dict[tuple[str, UUID, UUID], list[int]]:
+    """Committed positions of the batches of these rows, by (tenant, erid, batch_id)."""
+    if not rows:
+        return {}
+    unique = sorted({(row["tenant"], row["erid"], row["batch_id"]) for row in rows})
+    found = await connection.fetch(_SQL["done_positions"], *map(list, zip(*unique, strict=True)))
+    return {(row["tenant"], row["erid"], row["batch_id"]): row["positions"] for row in found}

@@ -1,0 +1,62 @@
+-- What the engine reads: the open work of an ERID, of a partition, of all.
+
+-- name: load
+-- Open batches of each wanted ERID in order of acceptance, until the contacts wanted are together, at least one. The
+-- first thousand candidates are summed without reading their payload.
+select w.ordinal, o.tenant, o.erid, o.batch_id, o.part, o.parts, o.first_position, o.seq, o.content_hash, o.fields,
+    o.contacts_done, o.payload
+from unnest($1::text[], $2::uuid[], $3::smallint[], $4::integer[]) with ordinality as w (
+    tenant, erid, partition, contacts, ordinal
+)
+cross join lateral (
+    select c.*
+    from (
+        select b.*, sum(b.contacts) over (order by b.seq rows unbounded preceding) - b.contacts as contacts_before
+        from (
+            select *
+            from batch
+            where partition = w.partition and tenant = w.tenant and erid = w.erid and finished_at is null
+                and not seq = any($5::bigint[])
+            order by seq
+            limit 1000
+        ) b
+    ) c
+    where c.contacts_before < w.contacts
+) o
+order by w.ordinal, o.seq;
+
+-- name: done_positions
+-- Positions of these batches that are committed already; an interrupted batch goes on behind them.
+select c.tenant, c.erid, c.batch_id, array_agg(c.position) as positions
+from unnest($1::text[], $2::uuid[], $3::uuid[]) as u (tenant, erid, batch_id)
+join contact c on c.tenant = u.tenant and c.erid = u.erid and c.batch_id = u.batch_id
+group by c.tenant, c.erid, c.batch_id;
+
+-- name: outstanding
+-- ERIDs of one partition with open batches, each found by a step down the index rather than by reading all its batches.
+with recursive o as (
+    (
+        select b.tenant, b.erid
+        from batch b
+        where b.partition = $1 and b.finished_at is null and (b.tenant, b.erid) > ($2, $3)
+        order by b.tenant, b.erid
+        limit 1
+    )
+    union all
+    select n.tenant, n.erid
+    from o
+    cross join lateral (
+        select b.tenant, b.erid
+        from batch b
+        where b.partition = $1 and b.finished_at is null and (b.tenant, b.erid) > (o.tenant, o.erid)
+        order by b.tenant, b.erid
+        limit 1
+    ) n
+)
+select l.tenant, l.erid, e.cancelled
+from (select tenant, erid from o limit $4) l
+join enrichment e on e.tenant = l.tenant and e.erid = l.erid;
+
+-- name: backlog
+-- Contacts accepted and not finished, over all objects.
+select coalesce(sum(contacts - contacts_done), 0)::bigint from enrichment where contacts_done < contacts;
