@@ -83,6 +83,7 @@ def content(
     content_type: str,
     message_id: str,
     type: str = "",
+    user_id: str = "",
     headers: Mapping[str, str] | None = None,
 ) -> bytes:
     """Header and body frames of one persistent message; `frame_max` as tuned, in bytes, 0 for no limit."""
@@ -95,8 +96,12 @@ def content(
     if type:
         flags |= _TYPE
         kind = _short(type)
+    user = b""
+    if user_id:
+        flags |= _USER_ID
+        user = _short(user_id)
     head = _CONTENT_HEAD.pack(60, 0, len(body), flags)
-    payload = b"".join((head, _short(content_type), table, _PERSISTENT, _short(message_id), kind))
+    payload = b"".join((head, _short(content_type), table, _PERSISTENT, _short(message_id), kind, user))
     return b"".join((_frame(HEADER, channel, payload), *_body_frames(channel, body, frame_max)))
 
 

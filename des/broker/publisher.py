@@ -7,6 +7,7 @@ its own (one timer watches the oldest unconfirmed). At most `in_flight_max` are 
 import asyncio
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 from des.broker import frames
@@ -108,6 +109,11 @@ def _alarm(reason: str) -> Overloaded:
     return Overloaded(f"RabbitMQ takes nothing for the moment (alarm: {reason})", ALARM_RETRY_S)
 
 
+def user_of(url: str) -> str:
+    """User of `amqp://user:…@…`: DES's own, which the broker validates on each message that names it."""
+    return unquote(urlsplit(url).username or "guest")
+
+
 class AmqpPublisher:
     """contract.Publisher on RabbitMQ, over a connection of its own. A Service."""
 
@@ -124,6 +130,7 @@ class AmqpPublisher:
         """Take `amqp://…`, the most publishes without a confirm, and the longest wait for one."""
         self.name = name
         self._deadline_s = deadline_s
+        self._user_id = user_of(url)
         self._slots = asyncio.Semaphore(in_flight_max)
         self._supervisor = Supervisor(name, url, self, confirms=True)
         self._wire: Wire | None = None
@@ -177,6 +184,7 @@ class AmqpPublisher:
                     content_type=content_type,
                     message_id=message_id,
                     type=type,
+                    user_id=self._user_id,
                     headers=headers,
                 )
             )

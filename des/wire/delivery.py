@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol, TypeAlias, assert_never, cast
+from typing import Any, Final, TypeAlias, assert_never, cast
 
 import msgspec
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -11,40 +11,17 @@ from google.protobuf.message import DecodeError
 from des import limits
 from des.contact import TENANT_DEFAULT, ContactBatch
 from des.errors import InvalidInput, Violation
+from des.message import BATCH_SET_TYPE, BATCH_TYPE, JSON, PROTOBUF, Delivery
 from des.v1 import contact_pb2
 from des.wire.document import decode_json
 from des.wire.parts import split
 from des.wire.protobuf import decode_part, decode_proto
 from des.wire.rules import readable, shown
 
-_PROTOBUF: Final = "application/x-protobuf"
-_JSON: Final = "application/json"
-_BATCH_TYPE: Final = contact_pb2.ContactBatch.DESCRIPTOR.full_name
-_SET_TYPE: Final = contact_pb2.ContactBatchSet.DESCRIPTOR.full_name
-_PROTOBUF_TYPES: Final = frozenset({_PROTOBUF, "application/protobuf"})
+_PROTOBUF_TYPES: Final = frozenset({PROTOBUF, "application/protobuf"})
 _UNSAID_TYPES: Final = frozenset({"", "application/octet-stream"})
 
 _ProtoReader: TypeAlias = Callable[[contact_pb2.ContactBatch, str, frozenset[str]], ContactBatch]
-
-
-class Received(Protocol):
-    """What is read of a delivery of the broker."""
-
-    @property
-    def body(self) -> bytes:
-        """The payload."""
-
-    @property
-    def content_type(self) -> str:
-        """As the publisher said, empty where nothing was said."""
-
-    @property
-    def type(self) -> str:
-        """Full protobuf name of what the body is, empty for a ContactBatch."""
-
-    @property
-    def user_id(self) -> str:
-        """The publisher's user, validated by the broker; empty where it was not set."""
 
 
 class InvalidUnit(msgspec.Struct, frozen=True):
@@ -93,7 +70,7 @@ class _Form(enum.Enum):
 
 
 def decode_delivery(
-    delivery: Received, tenants: TenantResolver, fields: frozenset[str]
+    delivery: Delivery, tenants: TenantResolver, fields: frozenset[str]
 ) -> list[ContactBatch | InvalidUnit]:
     """Decode every batch of a delivery; whole batches too large for one unit of work come cut into parts.
 
@@ -124,7 +101,7 @@ def _decode_set(
         try:
             units += split(read_proto(_parse_batch(body), tenant, fields))
         except InvalidInput as error:
-            units.append(_invalid(error, tenant, _PROTOBUF, _BATCH_TYPE, body))
+            units.append(_invalid(error, tenant, PROTOBUF, BATCH_TYPE, body))
     return units
 
 
@@ -142,7 +119,7 @@ def _invalid(error: InvalidInput, tenant: str, content_type: str, message_type: 
     )
 
 
-def _form_of(delivery: Received) -> _Form:
+def _form_of(delivery: Delivery) -> _Form:
     """Tell how to read the body, by what was said of it or, where nothing was, by its first byte."""
     if not delivery.body:
         raise InvalidInput("EMPTY_BODY", "the message has no body; send a ContactBatch or its JSON")
@@ -151,25 +128,25 @@ def _form_of(delivery: Received) -> _Form:
         raise InvalidInput("TOO_LARGE", f"the message has {size:,} bytes; at most {limit:,} are taken")
     content_type = delivery.content_type.partition(";")[0].strip().lower()
     if content_type in _UNSAID_TYPES:  # no field number of ours starts with the byte of an opening brace
-        content_type = _JSON if delivery.body.lstrip()[:1] == b"{" else _PROTOBUF
-    if content_type == _JSON and delivery.type in {"", _BATCH_TYPE}:
+        content_type = JSON if delivery.body.lstrip()[:1] == b"{" else PROTOBUF
+    if content_type == JSON and delivery.type in {"", BATCH_TYPE}:
         return _Form.JSON
-    if content_type in _PROTOBUF_TYPES and delivery.type in {"", _BATCH_TYPE}:
+    if content_type in _PROTOBUF_TYPES and delivery.type in {"", BATCH_TYPE}:
         return _Form.BATCH
-    if content_type in _PROTOBUF_TYPES and delivery.type == _SET_TYPE:
+    if content_type in _PROTOBUF_TYPES and delivery.type == BATCH_SET_TYPE:
         return _Form.SET
-    if content_type == _JSON or content_type in _PROTOBUF_TYPES:
-        takes = f"{_BATCH_TYPE}, or {_SET_TYPE} as protobuf, or none"
+    if content_type == JSON or content_type in _PROTOBUF_TYPES:
+        takes = f"{BATCH_TYPE}, or {BATCH_SET_TYPE} as protobuf, or none"
         raise InvalidInput("UNKNOWN_MESSAGE_TYPE", f"the type is {shown(delivery.type)}; send {takes}")
     given = shown(delivery.content_type)
-    raise InvalidInput("UNKNOWN_CONTENT_TYPE", f"the content type is {given}; send {_PROTOBUF} or {_JSON}")
+    raise InvalidInput("UNKNOWN_CONTENT_TYPE", f"the content type is {given}; send {PROTOBUF} or {JSON}")
 
 
 def _parse_batch(body: bytes) -> contact_pb2.ContactBatch:
     try:
         return contact_pb2.ContactBatch.FromString(body)
     except DecodeError as error:
-        what = f"the body of {len(body):,} bytes is no {_BATCH_TYPE}"
+        what = f"the body of {len(body):,} bytes is no {BATCH_TYPE}"
         raise InvalidInput("MALFORMED_PROTOBUF", what) from error
 
 
@@ -196,7 +173,7 @@ def _open_set(body: bytes) -> tuple[str, list[bytes]]:
     try:
         envelope = _Envelope.FromString(body)
     except DecodeError as error:
-        what = f"the body of {len(body):,} bytes is no {_SET_TYPE}"
+        what = f"the body of {len(body):,} bytes is no {BATCH_SET_TYPE}"
         raise InvalidInput("MALFORMED_PROTOBUF", what) from error
     if not envelope.batches:
         raise InvalidInput("EMPTY_BATCH", "the set holds no batch")

@@ -71,10 +71,15 @@ def _part(batch: ContactBatch, whole: contact_pb2.ContactBatch, number: int, par
 
 
 def encode_set(tenant: str, batches: Iterable[ContactBatch]) -> bytes:
-    """Encode a `ContactBatchSet`: the payloads as they are, each behind its tag and length."""
+    """Encode a `ContactBatchSet` of one tenant's batches."""
+    return encode_set_of_payloads(tenant, [batch.payload for batch in batches])
+
+
+def encode_set_of_payloads(tenant: str, payloads: Iterable[bytes]) -> bytes:
+    """Encode a `ContactBatchSet` of encoded batches: each as it is, behind its tag and length."""
     pieces = [contact_pb2.ContactBatchSet(tenant=tenant).SerializeToString()]
-    for batch in batches:
-        pieces += (b"\x12", _varint(len(batch.payload)), batch.payload)
+    for payload in payloads:
+        pieces += (b"\x12", _varint(len(payload)), payload)
     return b"".join(pieces)
 
 
