@@ -1,0 +1,208 @@
+"""Whatever the order of events, and however often its actor dies: every contact ends once, with the result it must have.
+
+The model around the aggregate is a store that keeps batches and rows as Postgres does, a provider that answers by a rule,
+and an adversary (hypothesis) that decides what happens next.
+"""
+
+from uuid import UUID
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from des.actors.aggregate import Aggregate, Item
+from des.contact import Contact, ContactBatch
+from des.limits import BATCH_REFS_PER_ERID_MAX
+from des.providers.contract import MISS, Outcome, OutcomeKind, Value
+from des.providers.waterfall import Step, Waterfall
+from des.store.contract import AcceptedBatch, ContactRow
+
+ERID = UUID(int=7)
+WATERFALL = Waterfall(
+    {"email": ("first", "second"), "phone": ("second",), "title": ()},
+    {"first": frozenset({"email"}), "second": frozenset({"email", "phone"})},
+)
+FIELDS = (("email",), ("email", "phone"), ("phone", "title"), ("title",))
+NOW = 1_000.0
+
+
+def outcome_of(step: Step, contact: Contact) -> Outcome:
+    """Answer by rule: what a provider says depends on the contact alone."""
+    number = int(contact.external_id)
+    match (step.provider, number % 5):
+        case ("first", 0 | 1):
+            return Outcome(OutcomeKind.FOUND, {"email": Value(f"{number}@first")})
+        case ("second", 2):
+            return Outcome(OutcomeKind.FOUND, {name: Value(f"{number}@second") for name in step.asks})
+        case (_, 3):
+            return Outcome(OutcomeKind.TRANSIENT, reason="broken")
+        case _:
+            return MISS
+
+
+def expected(contact: Contact, fields: tuple[str, ...]) -> dict[str, str]:
+    """State of each field by the same rule, told without a waterfall."""
+    number = int(contact.external_id) % 5
+    states = {
+        "email": {0: "found", 1: "found", 2: "found", 3: "failed", 4: "not_found"}[number],
+        "phone": {2: "found", 3: "failed"}.get(number, "not_found"),
+        "title": "not_found",
+    }
+    return {name: states[name] for name in fields}
+
+
+class World:
+    """Store, provider and one aggregate, with everything in between under way."""
+
+    def __init__(self) -> None:
+        """Begin with nothing accepted."""
+        self.batches: dict[int, AcceptedBatch] = {}
+        self.rows: dict[tuple[int, int], ContactRow] = {}
+        self.doubled = 0
+        self.crash()
+
+    def crash(self) -> None:
+        """Lose the aggregate and all that was under way; keep what Postgres has."""
+        self.aggregate = Aggregate(WATERFALL)
+        self.aggregate.store_has_more()
+        self.asks: list[tuple[Step, list[Item]]] = []
+        self.commits: list[list[ContactRow]] = []
+        self.load: list[int] | None = None
+        self.room = 50
+
+    def open_batches(self, known: list[int]) -> list[AcceptedBatch]:
+        """Read as the loader does: open batches that are not known, with their committed positions."""
+        found = []
+        for seq, accepted in sorted(self.batches.items()):
+            done = frozenset(position for s, position in self.rows if s == seq)
+            if seq not in known and len(done) < len(accepted.batch.contacts):
+                found.append(msgspec.structs.replace(accepted, done=done))
+        return found[:2]
+
+    def accept(self, contacts: int, fields: tuple[str, ...], *, heard: bool) -> None:
+        """Accept a batch; the aggregate is told of it, or (another worker's) only that there is something."""
+        seq = len(self.batches)
+        people = tuple(Contact(external_id=str(seq * 31 + n)) for n in range(contacts))
+        batch = ContactBatch("t", ERID, UUID(int=seq), fields, people, b"", b"", first_position=seq % 3)
+        self.batches[seq] = AcceptedBatch(batch, 0, seq)
+        if heard:
+            self.aggregate.accepted(self.batches[seq])
+        else:
+            self.aggregate.store_has_more()
+
+    def perform(self) -> None:
+        """Take the effects up, as the shell does."""
+        effects = self.aggregate.take_effects()
+        self.room += effects.unused
+        self.asks += effects.asks.items()
+        if effects.rows:
+            self.commits.append(effects.rows)
+        if effects.load:
+            assert self.load is None
+            self.load = self.aggregate.known
+
+    def step(self, action: int, pick: int) -> None:
+        """Let one thing happen."""
+        if action == 0 and self.room:
+            granted = min(self.room, self.aggregate.wants, 1 + pick % 7)
+            self.room -= granted
+            self.aggregate.granted(granted, NOW)
+        elif action == 1 and self.asks:
+            step, items = self.asks.pop(pick % len(self.asks))
+            cut = 1 + pick % len(items)
+            if items[cut:]:
+                self.asks.append((step, items[cut:]))
+            self.aggregate.answered(step, items[:cut], [outcome_of(step, item.contact) for item in items[:cut]], NOW)
+        elif action == 2 and self.commits:
+            rows = self.commits.pop(pick % len(self.commits))
+            self.doubled += sum((row.seq, row.position) in self.rows for row in rows)
+            self.rows |= {(row.seq, row.position): row for row in rows}
+            self.aggregate.committed(rows)
+            self.room += len(rows)
+        elif action == 3 and self.load is not None:
+            known, self.load = self.load, None
+            self.aggregate.loaded(self.open_batches(known), NOW)
+        self.perform()
+
+    def finish(self) -> None:
+        """Let everything happen until nothing is left to happen."""
+        for _ in range(10_000):
+            self.step(0, 6)
+            for action in (1, 2, 3):
+                self.step(action, 0)
+            if self.aggregate.idle and not self.asks and not self.commits:
+                return
+        raise AssertionError(f"never idle: {vars(self.aggregate)}")
+
+
+actions = st.lists(
+    st.one_of(
+        st.tuples(st.just("accept"), st.integers(1, 9), st.sampled_from(FIELDS), st.booleans()),
+        st.tuples(st.just("step"), st.integers(0, 3), st.integers(0, 100)),
+        st.tuples(st.just("crash")),
+    ),
+    max_size=60,
+)
+
+
+@given(actions)
+@settings(max_examples=300, deadline=None)
+def test_every_contact_ends_once_as_it_must(script: list[tuple[object, ...]]) -> None:
+    world = World()
+    for what, *arguments in script:
+        match what, arguments:
+            case "accept", [int(contacts), tuple(fields), bool(heard)]:
+                world.accept(contacts, fields, heard=heard)
+                world.perform()
+            case "step", [int(action), int(pick)]:
+                world.step(action, pick)
+            case _:
+                world.crash()
+                world.perform()
+    world.finish()
+
+    assert world.doubled == 0
+    assert world.aggregate.in_work == 0
+    assert world.aggregate.held == 0
+    assert world.room == 50
+    for seq, accepted in world.batches.items():
+        batch = accepted.batch
+        for index, contact in enumerate(batch.contacts):
+            row = world.rows.pop((seq, batch.first_position + index))
+            results = msgspec.json.decode(row.fields)
+            assert {name: result["state"] for name, result in results.items()} == expected(contact, batch.fields)
+            assert sorted(state.value for state in row.states) == sorted(r["state"] for r in results.values())
+    assert not world.rows
+
+
+@given(actions, st.integers(0, 59))
+@settings(max_examples=150, deadline=None)
+def test_a_cancelled_one_ends_everything_and_keeps_what_was_found(script: list[tuple[object, ...]], when: int) -> None:
+    world = World()
+    for index, (what, *arguments) in enumerate(script):
+        match what, arguments:
+            case "accept", [int(contacts), tuple(fields), bool(heard)]:
+                world.accept(contacts, fields, heard=heard)
+                world.perform()
+            case "step", [int(action), int(pick)]:
+                world.step(action, pick)
+        if index == when:
+            world.aggregate.cancel()
+            world.perform()
+    world.aggregate.cancel()
+    world.finish()
+
+    assert len(world.rows) == sum(len(accepted.batch.contacts) for accepted in world.batches.values())
+    for row in world.rows.values():
+        for result in msgspec.json.decode(row.fields).values():
+            assert result["state"] != "pending"
+            assert ("value" in result) == (result["state"] == "found")
+
+
+def test_the_window_is_bounded_by_refs() -> None:
+    world = World()
+    world.aggregate.more_in_store = False
+    for _ in range(BATCH_REFS_PER_ERID_MAX + 5):
+        world.accept(1, ("email",), heard=True)
+    assert world.aggregate.held == BATCH_REFS_PER_ERID_MAX
+    assert world.aggregate.more_in_store
