@@ -10,7 +10,7 @@ from pathlib import Path
 
 from des.errors import ConfigError
 from des.stack import programs
-from des.stack.process import ServerProcess, StackError, free_port, run_to_end
+from des.stack.process import PROGRAMS_PATH, ServerProcess, StackError, free_port, run_to_end
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 15.0
@@ -150,7 +150,7 @@ class PrivatePostgres:
 
 def _environment() -> dict[str, str]:
     """Nothing of the caller's (a PGDATA or PGPORT of theirs is for their own server)."""
-    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    return {"PATH": PROGRAMS_PATH, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
 def _write_secret(path: Path, secret: str, user: pwd.struct_passwd | None) -> None:

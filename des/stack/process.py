@@ -14,6 +14,8 @@ from typing import IO
 
 from des.errors import DesError
 
+PROGRAMS_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""What servers get as PATH: nothing of the caller's environment reaches them."""
 POLL_S = 0.02
 LOG_LINES_SHOWN = 15
 

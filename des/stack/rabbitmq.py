@@ -2,13 +2,12 @@
 
 import asyncio
 import contextlib
-import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
 
 from des.stack import programs
-from des.stack.process import ServerProcess, StackError, free_port, run_to_end
+from des.stack.process import PROGRAMS_PATH, ServerProcess, StackError, free_port, run_to_end
 
 START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 20.0
@@ -145,7 +144,7 @@ class PrivateRabbitMQ:
         """Nothing of the caller's, and every path that would otherwise be the package's."""
         at = self._folder
         return {
-            "PATH": os.environ.get("PATH", os.defpath),
+            "PATH": PROGRAMS_PATH,
             "LANG": "C.UTF-8",
             "HOME": str(at / "home"),  # the Erlang cookie is made there
             "ERL_EPMD_PORT": str(self._epmd_port),
