@@ -13,7 +13,7 @@ import msgspec
 from des import failpoints
 from des.broker.contract import Consumer
 from des.clock import Clock
-from des.contact import ContactBatch
+from des.contact import BatchKey, ContactBatch
 from des.errors import CommitUnknown, TransientError
 from des.failpoints import Failpoint
 from des.lifecycle import TaskOwner
@@ -67,11 +67,12 @@ class Acceptor:
         tenants: TenantResolver,
         fields: frozenset[str],
         owned: Container[int],
+        accepting: set[BatchKey],
         on_accepted: Callable[[Sequence[AcceptedBatch]], None],
         on_dirty: Callable[[int], None],
     ) -> None:
         """Take where deliveries come from and go to, the fields that may be asked for, whom to tell of new batches, and
-        whom of a partition that may hold batches nobody was told of.
+        whom of a partition that may hold batches nobody was told of. `accepting` holds what is being written.
         """
         self._consumer = consumer
         self._store = store
@@ -82,6 +83,7 @@ class Acceptor:
         self._owned = owned
         self._on_accepted = on_accepted
         self._on_dirty = on_dirty
+        self._accepting = accepting
         self._tasks = TaskOwner(self.name)
         self.batches = self.contacts = self.duplicates = self.quarantined = 0
 
@@ -99,11 +101,13 @@ class Acceptor:
             await self._backlog.below()
             deliveries = await self._consumer.take(ACCEPT_GROUP_DELIVERIES_MAX)
             batches, refused = self._decode(deliveries)
+            self._accepting.update(batch.key for batch in batches)
             acceptance = await self._accept(batches, refused)
             failpoints.hit(Failpoint.ACCEPT_COMMITTED_NOT_ACKED)
             self._consumer.ack(deliveries)
             self._count(acceptance)
             self._on_accepted(acceptance.new)
+            self._accepting.clear()
 
     def _decode(self, deliveries: Sequence[Delivery]) -> tuple[list[ContactBatch], list[Refused]]:
         """Make batches of what can be read, and quarantine rows of what cannot."""

@@ -67,7 +67,6 @@ class Aggregate:
         self.room = 0
         self._loading = False
         self._came_while_loading = False
-        self._finished_while_loading: set[int] = set()
         self._asks: dict[Step, list[Item]] = {}
         self._rows: list[ContactRow] = []
         self.more_in_store = False
@@ -109,9 +108,7 @@ class Aggregate:
     # ---- what can happen -----------------------------------------------------------------------------------------
 
     def accepted(self, accepted: AcceptedBatch) -> None:
-        """Hear of a new batch. It is kept where there is room for it, else it is left to Postgres."""
-        if accepted.seq in self._known:
-            return
+        """Hear of a new batch, once. It is kept where there is room for it, else it is left to Postgres."""
         if self._loading:
             self._came_while_loading = True
         elif self.more_in_store or len(self._waiting) >= BATCH_REFS_PER_ERID_MAX:
@@ -132,12 +129,14 @@ class Aggregate:
         self._start(now)
 
     def loaded(self, batches: Sequence[AcceptedBatch], now: float) -> None:
-        """Receive what a load found; nothing found means that there is no more."""
+        """Receive what a load found; nothing found means that there is no more.
+
+        None of it is known: the load left out what was, while it was under way nothing new was held, and what is
+        being accepted at this moment is left to `accepted` (see Loader).
+        """
         self._loading = False
-        fresh = [b for b in batches if b.seq not in self._known and b.seq not in self._finished_while_loading]
-        self._finished_while_loading.clear()
         self.more_in_store = bool(batches) or self._came_while_loading
-        for accepted in fresh:
+        for accepted in batches:
             self._hold(accepted)
         self._start(now)
 
@@ -177,8 +176,6 @@ class Aggregate:
             if live.remaining == 0:
                 del self._known[seq]
                 self.held -= len(live.accepted.batch.contacts)
-                if self._loading:
-                    self._finished_while_loading.add(seq)
 
     def cancel(self) -> None:
         """End what is not finished as cancelled from now on."""

@@ -17,6 +17,7 @@ from des.actors.scheduler import Scheduler
 from des.actors.supervisor import Supervisor
 from des.actors.turns import Actor, Turns
 from des.clock import Clock
+from des.contact import BatchKey
 from des.lifecycle import Services
 from des.limits import CONTACTS_IN_WORK_MAX, DRAIN_S
 from des.providers.dispatcher import Dispatcher
@@ -49,7 +50,8 @@ class Engine:
         self.router = Router(self.supervisor, self.recovery.dirty)
         self.recovery.connect(self.router)
         self.turns = Turns(clock, self._turn_failed)
-        self.loader = Loader(store, clock)
+        self.accepting: set[BatchKey] = set()
+        self.loader = Loader(store, clock, self.accepting)
         self.committer = Committer(store, clock, on_committed, self.router.stale)
         self.dispatchers: Mapping[str, Dispatcher] = {one.traits.name: one for one in dispatchers}
         self.router.connect(

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Container
 
 from des.actors.aggregator import Aggregator
 from des.clock import Clock
+from des.contact import BatchKey
 from des.errors import TransientError
 from des.lifecycle import TaskOwner
 from des.store.contract import Want, WorkStore
@@ -21,9 +23,10 @@ class Loader:
 
     name = "loader"
 
-    def __init__(self, store: WorkStore, clock: Clock) -> None:
-        """Take the store to read."""
+    def __init__(self, store: WorkStore, clock: Clock, accepting: Container[BatchKey]) -> None:
+        """Take the store to read, and the batches whose accept is under way: theirs to announce, even if it shows already."""
         self._store = store
+        self._accepting = accepting
         self._clock = clock
         self._wants: deque[tuple[Want, Aggregator]] = deque()
         self._wake = asyncio.Event()
@@ -61,5 +64,6 @@ class Loader:
                 await self._clock.sleep(RETRY_S)
                 continue
             for (_, aggregator), batches in zip(group, found, strict=True):
-                aggregator.loaded(batches)
+                heard = [accepted for accepted in batches if accepted.batch.key not in self._accepting]
+                aggregator.loaded(heard)
             return

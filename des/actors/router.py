@@ -77,8 +77,8 @@ class Router:
             batch = accepted.batch
             aggregator = self._aggregator((batch.tenant, batch.erid), accepted.partition)
             if aggregator is None:
-                self._on_dirty(accepted.partition)
-            elif self._contacts_held + len(batch.contacts) > CONTACTS_HELD_MAX:
+                continue
+            if self._contacts_held + len(batch.contacts) > CONTACTS_HELD_MAX:
                 aggregator.tell(StoreHasMore())
             else:
                 aggregator.tell(Accepted(accepted))
@@ -88,9 +88,10 @@ class Router:
         for one in outstanding:
             erid = (one.tenant, one.erid)
             partition = partition_of(*erid)
+            if partition not in self._epochs:
+                continue
             aggregator = self._aggregator(erid, partition)
             if aggregator is None:
-                self._on_dirty(partition)
                 continue
             aggregator.tell(StoreHasMore())
             if one.cancelled:
@@ -136,11 +137,14 @@ class Router:
     # ---- inside --------------------------------------------------------------------------------------------------
 
     def _aggregator(self, erid: Erid, partition: int) -> Aggregator | None:
-        """Find the ERID's aggregator or make one; None where it may not be made now."""
+        """Find the ERID's aggregator or make one; None where it may not be made now, and a scan will come back to it."""
         aggregator = self._aggregators.get(erid)
         if aggregator is not None:
             return aggregator
-        if self._parts is None or self._supervisor.is_rebuilding(erid) or not self._place.is_set():
+        if self._parts is None or self._supervisor.is_rebuilding(erid):
+            return None
+        if not self._place.is_set():
+            self._on_dirty(partition)
             return None
         aggregator = Aggregator(erid, partition, self._epochs[partition], self._parts)
         self._aggregators[erid] = aggregator

@@ -4,6 +4,7 @@ The model around the aggregate is a store that keeps batches and rows as Postgre
 and an adversary (hypothesis) that decides what happens next.
 """
 
+import random
 from uuid import UUID
 
 import msgspec
@@ -61,13 +62,15 @@ class World:
         self.doubled = 0
         self.crash()
 
+
     def crash(self) -> None:
         """Lose the aggregate and all that was under way; keep what Postgres has."""
         self.aggregate = Aggregate(WATERFALL)
         self.aggregate.store_has_more()
         self.asks: list[tuple[Step, list[Item]]] = []
         self.commits: list[list[ContactRow]] = []
-        self.load: list[int] | None = None
+        self.load: list[AcceptedBatch] | None = None
+        self.accepting: list[AcceptedBatch] = []
         self.room = 50
 
     def open_batches(self, known: list[int]) -> list[AcceptedBatch]:
@@ -86,7 +89,7 @@ class World:
         batch = ContactBatch("t", ERID, UUID(int=seq), fields, people, b"", b"", first_position=seq % 3)
         self.batches[seq] = AcceptedBatch(batch, 0, seq)
         if heard:
-            self.aggregate.accepted(self.batches[seq])
+            self.accepting.append(self.batches[seq])  # committed, and the acceptor has not come to say so
         else:
             self.aggregate.store_has_more()
 
@@ -99,7 +102,7 @@ class World:
             self.commits.append(effects.rows)
         if effects.load:
             assert self.load is None
-            self.load = self.aggregate.known
+            self.load = self.open_batches(self.aggregate.known)
 
     def step(self, action: int, pick: int) -> None:
         """Let one thing happen."""
@@ -120,17 +123,26 @@ class World:
             self.aggregate.committed(rows)
             self.room += len(rows)
         elif action == 3 and self.load is not None:
-            known, self.load = self.load, None
-            self.aggregate.loaded(self.open_batches(known), NOW)
+            found, self.load = self.load, None
+            heard = [accepted for accepted in found if accepted.seq not in [one.seq for one in self.accepting]]
+            self.aggregate.loaded(heard, NOW)
+        elif action == 4 and self.accepting:
+            self.aggregate.accepted(self.accepting.pop(0))
         self.perform()
+
+    def run(self, steps: int, seed: int) -> None:
+        """Let many things happen in an order of their own."""
+        order = random.Random(seed)
+        for _ in range(steps):
+            self.step(order.randrange(5), order.randrange(100))
 
     def finish(self) -> None:
         """Let everything happen until nothing is left to happen."""
         for _ in range(10_000):
             self.step(0, 6)
-            for action in (1, 2, 3):
+            for action in (1, 2, 3, 4):
                 self.step(action, 0)
-            if self.aggregate.idle and not self.asks and not self.commits:
+            if self.aggregate.idle and not (self.asks or self.commits or self.accepting):
                 return
         raise AssertionError(f"never idle: {vars(self.aggregate)}")
 
@@ -138,10 +150,11 @@ class World:
 actions = st.lists(
     st.one_of(
         st.tuples(st.just("accept"), st.integers(1, 9), st.sampled_from(FIELDS), st.booleans()),
-        st.tuples(st.just("step"), st.integers(0, 3), st.integers(0, 100)),
+        st.tuples(st.just("step"), st.integers(0, 4), st.integers(0, 100)),
+        st.tuples(st.just("run"), st.integers(5, 40), st.integers(0, 10_000)),
         st.tuples(st.just("crash")),
     ),
-    max_size=60,
+    max_size=40,
 )
 
 
@@ -156,6 +169,8 @@ def test_every_contact_ends_once_as_it_must(script: list[tuple[object, ...]]) ->
                 world.perform()
             case "step", [int(action), int(pick)]:
                 world.step(action, pick)
+            case "run", [int(steps), int(seed)]:
+                world.run(steps, seed)
             case _:
                 world.crash()
                 world.perform()
@@ -186,6 +201,8 @@ def test_a_cancelled_one_ends_everything_and_keeps_what_was_found(script: list[t
                 world.perform()
             case "step", [int(action), int(pick)]:
                 world.step(action, pick)
+            case "run", [int(steps), int(seed)]:
+                world.run(steps, seed)
         if index == when:
             world.aggregate.cancel()
             world.perform()
@@ -204,5 +221,6 @@ def test_the_window_is_bounded_by_refs() -> None:
     world.aggregate.more_in_store = False
     for _ in range(BATCH_REFS_PER_ERID_MAX + 5):
         world.accept(1, ("email",), heard=True)
+        world.step(4, 0)
     assert world.aggregate.held == BATCH_REFS_PER_ERID_MAX
     assert world.aggregate.more_in_store
