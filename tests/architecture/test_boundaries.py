@@ -11,6 +11,9 @@ from tests.architecture.tree import dotted, files, nodes, tree
 READS_ENVIRONMENT = ("des/config.py",)
 ENVIRONMENT = {"os.environ", "os.environb", "os.getenv"}
 
+WRITES_SQL = ("des/store/schema.py",)
+"""Writes migrations/schema.sql, and runs nothing of what it writes."""
+
 PACKAGE_DEPTH_MAX = 2
 """`des/__init__.py` and `des/*/__init__.py`: the stages. What is nested deeper may be brief."""
 ROLE_LINES_MIN = 8
@@ -37,6 +40,7 @@ def test_sql_stands_in_sql_files() -> None:
     written = [
         place
         for path in files("des", suffix=".py")
+        if path not in WRITES_SQL
         for place, node in nodes(path)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.match(node.value)
     ]
