@@ -36,6 +36,7 @@ class Event(enum.StrEnum):
     PARTITIONS_RECOVERED = "partitions_recovered"
     LISTENER_RESTARTED = "listener_restarted"
     ENGINE_DRAINED = "engine_drained"
+    REQUEST_FAILED = "request_failed"
 
 
 def logger(module: str) -> Any:

@@ -10,7 +10,7 @@ import msgspec
 from des.contact import Attempt, Contact, FieldResult, FieldState
 from des.events import Progress
 from des.serving.paging import contact_token, enrichment_token
-from des.store.reading import EnrichedContact, Enrichment, EnrichmentState, ObjectPage, Place
+from des.store.reading import EnrichedContact, Enrichment, EnrichmentState, ObjectPage
 
 _Confidence = Annotated[float, msgspec.Meta(ge=0, le=1, description="how sure, 0 to 1")]
 
@@ -73,10 +73,7 @@ def enrichment_document(enrichment: Enrichment) -> EnrichmentDocument:
 
 def object_document(page: ObjectPage) -> ObjectDocument:
     """Return the object with a page of its contacts."""
-    token = ""
-    if page.more:
-        last = page.contacts[-1]
-        token = contact_token(page.enrichment.erid, Place(last.seq, last.position))
+    token = contact_token(page.enrichment.erid, page.last) if page.last else ""
     contacts = [contact_document(contact) for contact in page.contacts]
     return ObjectDocument(*_head(page.enrichment), contacts, token)
 

@@ -81,11 +81,11 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class ObjectPage(msgspec.Struct, frozen=True):
-    """An enrichment and a page of its contacts, of one moment; `more` where further contacts follow."""
+    """An enrichment and a page of its contacts, of one moment; `last` is its end where more contacts follow."""
 
     enrichment: Enrichment
     contacts: Sequence[EnrichedContact]
-    more: bool
+    last: Place | None
 
 
 class Part(msgspec.Struct, frozen=True, gc=False):

@@ -70,7 +70,8 @@ class EnrichmentStore:
             rows = await self._rows(connection, tenant, erid, [span for _, span in wanted])
         done = {(row["batch_id"], row["position"]): row for row in rows}
         contacts = [contact for part, span in wanted for contact in self._page_contacts(part, span, done)]
-        return ObjectPage(enrichment, contacts, more)
+        last = Place(wanted[-1][1].seq, wanted[-1][1].last) if more else None
+        return ObjectPage(enrichment, contacts, last)
 
     async def parts(self, tenant: str, erid: UUID, after_seq: int, limit: int) -> Sequence[Part]:
         """Return parts of a higher `seq` that have finished contacts, in order of `seq`."""
