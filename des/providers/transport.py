@@ -15,7 +15,7 @@ from typing import Self
 
 import msgspec
 from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import BodyDecodeError, DecodeError, DetailedPyreqwestError, PyreqwestError
+from pyreqwest.exceptions import BodyDecodeError, BuilderError, DecodeError, DetailedPyreqwestError, PyreqwestError
 from pyreqwest.http import HeaderMap
 from pyreqwest.proxy import ProxyBuilder
 
@@ -24,7 +24,8 @@ from des.errors import ConfigError, TransientError
 BODY_BYTES_MAX = 1024 * 1024
 """Bytes of one reply, decompressed; the largest documented one of any dialect (a page of 100 people) has 1 MB."""
 CONNECT_DEADLINE_S = 5.0
-"""Name resolution, TCP and TLS together, unless the call's own deadline is shorter."""
+"""Name resolution, TCP and TLS together; at most half of the call's deadline, because only a timeout of its own proves
+that a call was not sent."""
 IDLE_CONNECTION_S = 30.0
 """A kept connection is dropped after this long: shorter than the 60 s of common load balancers."""
 USER_AGENT = "data-enrichment-service"
@@ -117,7 +118,7 @@ class Transport:
             ClientBuilder()
             .user_agent(USER_AGENT)
             .timeout(timedelta(seconds=self._deadline_s))
-            .connect_timeout(timedelta(seconds=min(CONNECT_DEADLINE_S, self._deadline_s)))
+            .connect_timeout(timedelta(seconds=min(CONNECT_DEADLINE_S, self._deadline_s / 2)))
             .pool_max_idle_per_host(self._slots)
             .pool_idle_timeout(timedelta(seconds=IDLE_CONNECTION_S))
             .follow_redirects(False)
@@ -179,6 +180,8 @@ class Transport:
 
 def classify(error: PyreqwestError) -> CallFailed:
     """What a failed call proves; everything that proves nothing is MaybeSent."""
+    if isinstance(error, BuilderError):
+        return NotSent(Fault.UNSENDABLE)
     details = error.details if isinstance(error, DetailedPyreqwestError) else None
     causes = {cause["message"] for cause in (details and details["causes"]) or ()}
     if _NOTHING_LEFT in causes:
