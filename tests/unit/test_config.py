@@ -133,7 +133,7 @@ def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, toml: str, messag
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no settings file .*absent"):
+    with pytest.raises(ConfigError, match=r"no settings file .*absent"):
         load_settings(tmp_path / "absent.toml")
 
 
