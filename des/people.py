@@ -1,0 +1,92 @@
+"""The people a tenant knows already, as values, and what providers see of the place where they lie.
+
+`providers` and `store` are blind to each other: both know these. A *key* is `company, block, name` joined by SEPARATOR,
+as `des.providers.names` makes them; the company is a domain or a company's name, which cannot be mistaken for each
+other (only a domain has a dot).
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+SEPARATOR = "\x1f"
+"""Stands in no normalised name, and before every character that does: all keys of a company are one range."""
+
+
+class Person(msgspec.Struct, frozen=True, gc=False):
+    """One row of the directory, normalised; None where nothing is known.
+
+    `identity` is the key with the domain where one is known, else with the company's name; `by_company` always the
+    latter. `company_plain` and `company_skeleton` serve fuzzy comparison. `patterns` are the address patterns that
+    `email` fits, each with its host (`{first}.{last}@acme.com`). `extra` is a JSON object of further fields.
+    """
+
+    identity: str
+    name: str
+    domain: str | None = None
+    by_company: str | None = None
+    company: str | None = None
+    company_plain: str | None = None
+    company_skeleton: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    linkedin_url: str | None = None
+    title: str | None = None
+    extra: str | None = None
+    patterns: tuple[str, ...] | None = None
+
+
+class Known(msgspec.Struct, frozen=True, gc=False):
+    """A person found for the question at `index`; `name` and `company` (plain) only where near ones were sought."""
+
+    index: int
+    email: str | None
+    phone: str | None
+    linkedin_url: str | None
+    title: str | None
+    extra: str | None
+    name: str = ""
+    company: str = ""
+
+
+class PatternCount(msgspec.Struct, frozen=True, gc=False):
+    """How many people of a domain have addresses of one pattern; of any (`pattern` is empty)."""
+
+    index: int
+    domain: str
+    pattern: str
+    people: int
+
+
+class Asked(msgspec.Struct, frozen=True, gc=False):
+    """Texts to look up, with the tenant and the index of each; three columns of equal length."""
+
+    tenants: Sequence[str] = ()
+    texts: Sequence[str] = ()
+    indexes: Sequence[int] = ()
+
+
+class PeopleStore(Protocol):
+    """The directory. Every call is one statement and raises StoreUnavailable when the database is away."""
+
+    async def exact(self, by_identity: Asked, by_company: Asked, by_email: Asked) -> Sequence[Known]:
+        """People with exactly these keys or addresses; several for one index where a key belongs to several people."""
+
+    async def near_domain(self, prefixes: Asked, candidates_max: int) -> Sequence[Known]:
+        """People whose identity begins so (`domain, block` and SEPARATOR), at most so many for each."""
+
+    async def near_company(self, skeletons: Asked, blocks: Sequence[str], candidates_max: int) -> Sequence[Known]:
+        """People of companies with these skeletons whose names are of the block, at most so many for each."""
+
+    async def patterns(self, by_domain: Asked, by_company: Asked) -> Sequence[PatternCount]:
+        """Address patterns of domains, and of every domain that companies of these keys are known to have."""
+
+    async def owners(self, emails: Asked) -> Sequence[tuple[int, str, str]]:
+        """Index, address and name of everybody who has one of these addresses."""
+
+    async def save(self, tenant: str, people: Sequence[Person], source: str) -> int:
+        """Write people in one transaction, each identity once; what is not known of one stays as it was.
+
+        Returns how many; counts the patterns of their domains anew.
+        """

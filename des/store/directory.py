@@ -1,0 +1,65 @@
+"""The directory in Postgres: the tenant's own people, found by key and written by import."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from des.people import Asked, Known, PatternCount, Person
+from des.store.postgres import Database
+from des.store.statements import statements
+
+_COLUMNS = Person.__struct_fields__
+_WRITES = ("adopt_domains", "adopt_people", "save_people", "save_companies", "forget_patterns", "count_patterns")
+
+
+class Directory:
+    """A `des.people.PeopleStore` on Postgres; each search is one statement on a connection of the pool."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the pool, which its owner starts and stops."""
+        self._database = database
+        self._sql = statements("directory")
+
+    async def exact(self, by_identity: Asked, by_company: Asked, by_email: Asked) -> Sequence[Known]:
+        """People with exactly these keys or addresses. Raises StoreUnavailable."""
+        rows = await self._fetch("exact_people", *_columns(by_identity, by_company, by_email))
+        return [Known(*row) for row in rows]
+
+    async def near_domain(self, prefixes: Asked, candidates_max: int) -> Sequence[Known]:
+        """People whose identity begins so. Raises StoreUnavailable."""
+        rows = await self._fetch("near_people_by_domain", *_columns(prefixes), candidates_max)
+        return [Known(*row) for row in rows]
+
+    async def near_company(self, skeletons: Asked, blocks: Sequence[str], candidates_max: int) -> Sequence[Known]:
+        """People of a block at companies of these skeletons. Raises StoreUnavailable."""
+        tenants, texts, indexes = _columns(skeletons)
+        rows = await self._fetch("near_people_by_company", tenants, texts, blocks, indexes, candidates_max)
+        return [Known(*row) for row in rows]
+
+    async def patterns(self, by_domain: Asked, by_company: Asked) -> Sequence[PatternCount]:
+        """Address patterns of domains and of companies' domains. Raises StoreUnavailable."""
+        return [PatternCount(*row) for row in await self._fetch("patterns", *_columns(by_domain, by_company))]
+
+    async def owners(self, emails: Asked) -> Sequence[tuple[int, str, str]]:
+        """Index, address and name of everybody who has one of these addresses. Raises StoreUnavailable."""
+        return [(row[0], row[1], row[2]) for row in await self._fetch("owners", *_columns(emails))]
+
+    async def save(self, tenant: str, people: Sequence[Person], source: str) -> int:
+        """Write people in one transaction, each identity once. Raises StoreUnavailable and CommitUnknown."""
+        arguments = {name: (tenant, source) if name == "save_people" else (tenant,) for name in _WRITES}
+        records = [tuple(getattr(person, name) for name in _COLUMNS) for person in people]
+        async with self._database.transaction() as connection:
+            await connection.execute(self._sql["lock_directory"], tenant)
+            await connection.execute(self._sql["create_incoming"])
+            await connection.copy_records_to_table("incoming", records=records, columns=_COLUMNS)
+            for name in _WRITES:
+                await connection.execute(self._sql[name], *arguments[name])
+        return len(records)
+
+    async def _fetch(self, name: str, *arguments: object) -> Sequence[Sequence[Any]]:
+        async with self._database.connection() as connection:
+            rows: Sequence[Sequence[Any]] = await connection.fetch(self._sql[name], *arguments)
+            return rows
+
+
+def _columns(*asked: Asked) -> list[Sequence[object]]:
+    return [column for each in asked for column in (each.tenants, each.texts, each.indexes)]
