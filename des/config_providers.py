@@ -42,7 +42,11 @@ class Rate(_Model):
 
 
 class ProviderLimits(_Model):
-    """What bounds the calls to any provider. `concurrency`: calls in flight; `attempts_max`: calls for one question."""
+    """What bounds the calls to any provider.
+
+    `concurrency`: calls in flight; `deadline_s`: seconds for one call; `attempts_max`: calls for one question; `rate`:
+    the windows that hold for all calls together, none where the provider has no limit.
+    """
 
     concurrency: int = Field(64, ge=1, le=1_000)
     deadline_s: float = Field(10.0, gt=0, le=600)
@@ -51,10 +55,10 @@ class ProviderLimits(_Model):
 
 
 class RequestConfig(_Model):
-    """How one question becomes one HTTP request; texts may carry placeholders (see `des.providers.template`).
+    """How one question becomes one HTTP request: `method`, `url`, `query` and `headers`, and `body` where it has one.
 
-    A query parameter, a header or a member of `body` whose text is nothing but a placeholder without a value is
-    left out.
+    Texts may carry placeholders (see `des.providers.template`). A query parameter, a header or a member of `body`
+    whose text is nothing but a placeholder without a value is left out.
     """
 
     method: Literal["GET", "POST", "PUT"] = "GET"
@@ -79,7 +83,10 @@ class WhenConfig(_Model):
 
 
 class OutcomeRule(_Model):
-    """Answers of these statuses (none: any) that meet `when` (none: always) end in `outcome`; the first fit counts."""
+    """Answers of one `status` (none: any) that meet `when` (none: always) end in `outcome`; the first fit counts.
+
+    `reason`: what the receipt says of it.
+    """
 
     outcome: OutcomeName
     status: tuple[Annotated[int, Field(ge=100, le=599)], ...] = ()
@@ -96,8 +103,9 @@ class OutcomeRule(_Model):
 
 
 class ValueConfig(_Model):
-    """Where one field's value stands in a found answer, and how sure it is.
+    """Where one field's value stands in a found answer (`path`), and how sure it is.
 
+    `verification_path` and `evidence_path`: where the vendor says how it was verified and what speaks for it.
     Confidence is what stands at `confidence_path` divided by `confidence_scale` (100 for a percentage), kept within
     0-1; `confidence` where there is no such path or nothing stands there.
     """
@@ -111,11 +119,14 @@ class ValueConfig(_Model):
 
 
 class HttpProviderConfig(ProviderLimits):
-    """Any JSON API, described: the request, what its answers mean, and where the values stand.
+    """Any JSON API, described: the request, what its answers mean (`outcomes`), where the `values` of each field
+    stand.
 
-    `paid`: a call that may have been sent and got no answer ends `unknown` and is not sent again. `price`: credits
-    noted for a found answer where `cost_path` names no place. `proxy`: URL of a forward proxy; the environment's is
-    not used.
+    `api_key`: what the placeholder of that name stands for. `reference_path`, `cost_path`: the vendor's own
+    reference and the credits charged, for the receipt. `replay`: what the same question costs when it is asked
+    again. `paid`: a call that may have been sent and got no answer ends `unknown` and is not sent again. `price`:
+    credits noted for a found answer where `cost_path` names no place. `proxy`: URL of a forward proxy; the
+    environment's is not used.
     """
 
     kind: Literal["http"]
@@ -133,7 +144,10 @@ class HttpProviderConfig(ProviderLimits):
 
 
 class HunterConfig(ProviderLimits):
-    """Hunter's e-mail finder. Limits are the vendor's documented ones (15/s and 500/min)."""
+    """Hunter's e-mail finder. Limits are the vendor's documented ones (15/s and 500/min).
+
+    `api_key`: the account's; `url`: another server that speaks like it, such as the sandbox; `proxy`: as for `http`.
+    """
 
     kind: Literal["hunter"]
     api_key: SecretStr
@@ -147,7 +161,11 @@ class HunterConfig(ProviderLimits):
 
 
 class DirectoryConfig(ProviderLimits):
-    """The user's own people. `fuzzy_min`: similarity (0-100) of name and company from which a person is the same."""
+    """The user's own people.
+
+    `fuzzy_min`: similarity (0-100) of name and company from which a person is the same. `batch_max`: people looked up
+    in one query.
+    """
 
     kind: Literal["directory"]
     fuzzy_min: float = Field(92.0, ge=0, le=100)
@@ -159,6 +177,7 @@ class EmailPatternConfig(ProviderLimits):
     """Addresses proposed from each domain's own patterns, as the directory shows them.
 
     `samples_min`: addresses a domain must show before one is proposed. `confidence_min`: below it nothing is proposed.
+    `batch_max`: people whose domains are looked up in one query.
     """
 
     kind: Literal["email_pattern"]
