@@ -119,8 +119,7 @@ class ValueConfig(_Model):
 
 
 class HttpProviderConfig(ProviderLimits):
-    """Any JSON API, described: the request, what its answers mean (`outcomes`), where the `values` of each field
-    stand.
+    """Any JSON API, described: the request, what its answers mean (`outcomes`), where each field of `values` stands.
 
     `api_key`: what the placeholder of that name stands for. `reference_path`, `cost_path`: the vendor's own
     reference and the credits charged, for the receipt. `replay`: what the same question costs when it is asked
