@@ -1,0 +1,260 @@
+"""The engine on a real Postgres: everything accepted ends once, whatever fails on the way."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+import pytest
+
+from des.actors.aggregator import Aggregator
+from des.actors.engine import Engine
+from des.actors.mail import Mail
+from des.clock import SystemClock
+from des.contact import ContactBatch
+from des.providers.contract import MISS, Outcome, OutcomeKind, Question, Traits, Value
+from des.providers.dispatcher import Dispatcher
+from des.providers.waterfall import Waterfall
+from des.store.contract import Commit, partition_of
+from des.store.postgres import Database
+from des.store.work import PostgresWorkStore
+from des.wire.document import decode_json
+
+FIELDS = frozenset({"email"})
+
+
+class People:
+    """A provider that knows everyone whose name does not begin with `nobody`, and can be held up."""
+
+    def __init__(self) -> None:
+        self.traits = Traits("people", FIELDS, batch_max=100, slots=2)
+        self.open = asyncio.Event()
+        self.open.set()
+        self.asked: list[str] = []
+        self.calls_waiting = asyncio.Semaphore(0)
+
+    async def start(self) -> None:
+        pass
+
+    async def stop(self) -> None:
+        pass
+
+    async def ask(self, questions: Sequence[Question]) -> Sequence[Outcome]:
+        self.calls_waiting.release()
+        await self.open.wait()
+        self.asked += [question.contact.full_name for question in questions]
+        return [self._answer(question.contact.full_name) for question in questions]
+
+    def _answer(self, name: str) -> Outcome:
+        if name.startswith("nobody"):
+            return MISS
+        value = "\x00" if name.startswith("poison") else f"{name}@example.com"
+        return Outcome(OutcomeKind.FOUND, {"email": Value(value)})
+
+
+class Rig:
+    """An engine on the test's database, and what is there afterwards."""
+
+    def __init__(self, database: Database, owner: UUID | None = None) -> None:
+        self.database = database
+        self.owner = owner or uuid4()
+        self.people = People()
+        self.store = PostgresWorkStore(database, self.owner)
+        self.committed = 0
+        self._changed = asyncio.Event()
+        clock = SystemClock()
+        self.engine = Engine(
+            self.store,
+            clock,
+            Waterfall({"email": ("people",)}, {"people": FIELDS}),
+            [Dispatcher(self.people, clock)],
+            on_committed=self._on_committed,
+        )
+
+    def _on_committed(self, _: Commit, contacts: int) -> None:
+        self.committed += contacts
+        self._changed.set()
+
+    async def start(self, epoch: int = 1) -> None:
+        async with self.database.connection() as connection:
+            await connection.execute(
+                "update lease set owner = $1, epoch = $2, expires_at = now() + interval '1 hour'", self.owner, epoch
+            )
+        await self.engine.start()
+        self.engine.router.gained(dict.fromkeys(range(64), epoch))
+
+    async def accept(self, *batches: ContactBatch, heard: bool = True) -> None:
+        acceptance = await self.store.accept(batches, [], range(64))
+        if heard:
+            self.engine.router.accepted(acceptance.new)
+
+    async def commits(self, contacts: int) -> None:
+        async with asyncio.timeout(20):
+            while self.committed < contacts:
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def told_of_commit(self) -> None:
+        async with asyncio.timeout(20):
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def row(self, query: str, *arguments: Any) -> Any:
+        async with self.database.connection() as connection:
+            return await connection.fetchrow(query, *arguments)
+
+
+@pytest.fixture
+async def rig(database: Database) -> AsyncIterator[Rig]:
+    rig = Rig(database)
+    await rig.start()
+    yield rig
+    rig.people.open.set()
+    await rig.engine.stop()
+
+
+def batch(erid: UUID, *names: str) -> ContactBatch:
+    contacts = [{"full_name": name, "company_name": "example.com"} for name in names]
+    body = {"erid": str(erid), "contact_list": contacts, "fields_to_be_enriched": ["email"]}
+    return decode_json(msgspec.json.encode(body), "default", FIELDS)
+
+
+async def progress(rig: Rig, erid: UUID) -> tuple[int, ...]:
+    row = await rig.row(
+        "select contacts, contacts_done, batches, batches_done, fields_found, fields_not_found, fields_failed, "
+        "fields_cancelled, revision from enrichment where erid = $1",
+        erid,
+    )
+    return tuple(row)
+
+
+async def test_a_batch_becomes_rows_progress_and_events(rig: Rig) -> None:
+    erid = uuid4()
+    await rig.accept(batch(erid, "ann", "nobody", "bob"))
+    await rig.commits(3)
+    assert await progress(rig, erid) == (3, 3, 1, 1, 2, 1, 0, 0, 1)
+    types = await rig.row("select array_agg(type order by seq) from outbox")
+    assert types[0] == ["des.batch.finished", "des.enrichment.settled"]
+    done = await rig.row("select payload, finished_at is not null from batch where erid = $1", erid)
+    assert tuple(done) == (None, True)
+
+
+async def test_a_resend_changes_nothing_and_other_content_is_a_conflict(rig: Rig) -> None:
+    erid = uuid4()
+    first = batch(erid, "ann")
+    await rig.accept(first)
+    await rig.commits(1)
+    before = await progress(rig, erid)
+    acceptance = await rig.store.accept([first, first], [], range(64))
+    assert (len(acceptance.new), acceptance.duplicates) == (0, 2)
+    other = msgspec.structs.replace(batch(erid, "eve"), batch_id=first.batch_id)
+    acceptance = await rig.store.accept([other], [], range(64))
+    assert (len(acceptance.new), acceptance.duplicates, acceptance.quarantined) == (0, 0, 1)
+    assert await progress(rig, erid) == before
+    held = await rig.row("select reason, batch_id from quarantine")
+    assert tuple(held) == ("BATCH_CONFLICT", str(first.batch_id))
+
+
+async def test_a_sealed_enrichment_takes_no_new_batch_and_still_knows_its_own(rig: Rig) -> None:
+    erid = uuid4()
+    mine = batch(erid, "ann")
+    await rig.accept(mine)
+    await rig.row("update enrichment set sealed = true where erid = $1 returning 1", erid)
+    acceptance = await rig.store.accept([mine, batch(erid, "late")], [], range(64))
+    assert (len(acceptance.new), acceptance.duplicates, acceptance.quarantined) == (0, 1, 1)
+    await rig.commits(1)
+    assert (await rig.row("select completed from enrichment where erid = $1", erid))[0]
+
+
+async def test_what_is_only_in_postgres_is_found(rig: Rig) -> None:
+    erids = [uuid4() for _ in range(30)]
+    for erid in erids:
+        await rig.accept(batch(erid, "ann", "bob"), heard=False)
+    for partition in {partition_of("default", erid) for erid in erids}:
+        rig.engine.recovery.dirty(partition)
+    await rig.commits(60)
+    assert (await rig.row("select sum(contacts_done) from enrichment"))[0] == 60
+
+
+async def test_an_interrupted_batch_goes_on_behind_what_is_committed(database: Database) -> None:
+    erid = uuid4()
+    first = Rig(database)
+    await first.start()
+    names = [f"n{index}" for index in range(250)]
+    first.people.open.clear()
+    await first.accept(batch(erid, *names))
+    first.people.open.set()
+    await first.commits(100)
+    await first.engine.stop()
+    done = (await progress(first, erid))[1]
+    second = Rig(database, first.owner)
+    await second.start()
+    if done < 250:
+        await second.commits(250 - done)
+    await second.engine.stop()
+    assert await progress(second, erid) == (250, 250, 1, 1, 250, 0, 0, 0, 1)
+    assert len(second.people.asked) == 250 - done
+
+
+async def test_one_poisoned_contact_is_isolated_and_its_neighbours_commit(rig: Rig) -> None:
+    erids = [uuid4() for _ in range(5)]
+    rig.people.open.clear()
+    for erid in erids:
+        await rig.accept(batch(erid, "ann", "poison" if erid == erids[2] else "bob", "carl"))
+    rig.people.open.set()
+    await rig.commits(15)
+    for erid in erids:
+        found, failed = (2, 1) if erid == erids[2] else (3, 0)
+        assert await progress(rig, erid) == (3, 3, 1, 1, found, 0, failed, 0, 1)
+    held = await rig.row("select reason, stage, erid from quarantine")
+    assert tuple(held) == ("UNSTORABLE", "commit", str(erids[2]))
+
+
+async def test_an_actor_that_fails_is_rebuilt_and_its_neighbours_go_on(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = uuid4(), uuid4()
+    read: Callable[[Aggregator, Mail, float], int] = Aggregator._read
+    failures = [0]
+
+    def fail_twice(self: Aggregator, mail: Mail, now: float) -> int:
+        if self.erid == bad and failures[0] < 2:
+            failures[0] += 1
+            raise RuntimeError("a bug in a turn")
+        return read(self, mail, now)
+
+    monkeypatch.setattr(Aggregator, "_read", fail_twice)
+    await rig.accept(batch(bad, "ann", "bob"), batch(good, "carl"))
+    await rig.commits(3)
+    assert await progress(rig, bad) == (2, 2, 1, 1, 2, 0, 0, 0, 1)
+    assert await progress(rig, good) == (1, 1, 1, 1, 1, 0, 0, 0, 1)
+    assert rig.engine.supervisor.rebuilt == 2
+    assert rig.engine.scheduler.in_work == 0
+
+
+async def test_a_stale_epoch_is_refused_at_commit(rig: Rig) -> None:
+    erid = uuid4()
+    rig.people.open.clear()
+    await rig.accept(batch(erid, "ann"))
+    takeover = "update lease set owner = $1, epoch = epoch + 1 where partition = $2 returning 1"
+    await rig.row(takeover, uuid4(), partition_of("default", erid))
+    rig.people.open.set()
+    await rig.told_of_commit()
+    assert len(rig.engine.router) == 0
+    assert (await progress(rig, erid))[1] == 0
+    assert (await rig.row("select count(*) from contact"))[0] == 0
+
+
+async def test_a_cancelled_one_ends_and_asks_no_more(rig: Rig) -> None:
+    erid = uuid4()
+    rig.people.open.clear()
+    names = [f"n{index}" for index in range(500)]
+    await rig.accept(batch(erid, *names))
+    for _ in range(rig.people.traits.slots):
+        await rig.people.calls_waiting.acquire()
+    rig.engine.router.cancel(("default", erid))
+    rig.people.open.set()
+    await rig.commits(500)
+    assert await progress(rig, erid) == (500, 500, 1, 1, 200, 0, 0, 300, 1)
+    assert len(rig.people.asked) == 200

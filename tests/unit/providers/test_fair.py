@@ -1,0 +1,69 @@
+"""The fair queue: tenants in turn, ERIDs in turn, nothing lost."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from des.providers.fair import FairQueue
+
+
+@dataclass(frozen=True)
+class Bundle:
+    tenant: str
+    erid: int
+    size: int
+
+
+def taken(queue: FairQueue[Bundle], questions_max: int) -> list[tuple[str, int, int]]:
+    return [(bundle.tenant, bundle.erid, end - begin) for bundle, begin, end in queue.take(questions_max)]
+
+
+def test_erids_take_turns_question_by_question() -> None:
+    queue: FairQueue[Bundle] = FairQueue()
+    queue.put(Bundle("t", 1, 1_000_000))
+    queue.put(Bundle("t", 2, 2))
+    assert [taken(queue, 1)[0][1] for _ in range(5)] == [1, 2, 1, 2, 1]
+
+
+def test_tenants_take_turns_whatever_their_number_of_erids() -> None:
+    queue: FairQueue[Bundle] = FairQueue()
+    for erid in range(100):
+        queue.put(Bundle("big", erid, 10))
+    queue.put(Bundle("small", 0, 10))
+    assert [taken(queue, 1)[0][0] for _ in range(6)] == ["big", "small"] * 3
+
+
+def test_one_call_is_filled_from_several_erids() -> None:
+    queue: FairQueue[Bundle] = FairQueue()
+    for erid in range(3):
+        queue.put(Bundle("t", erid, 4))
+    assert taken(queue, 10) == [("t", 0, 4), ("t", 1, 4), ("t", 2, 2)]
+    assert taken(queue, 10) == [("t", 2, 2)]
+    assert len(queue) == 0
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 4), st.integers(1, 9)), max_size=40),
+    st.lists(st.integers(1, 12), max_size=200),
+)
+def test_every_question_leaves_once_and_in_order(
+    bundles: list[tuple[str, int, int]], takes: list[int]
+) -> None:
+    queue: FairQueue[Bundle] = FairQueue()
+    put = [Bundle(*bundle) for bundle in bundles]
+    for bundle in put:
+        queue.put(bundle)
+    assert len(queue) == sum(bundle.size for bundle in put)
+    left: Counter[int] = Counter()
+    expected_offset: Counter[int] = Counter()
+    for questions_max in [*takes, *[7] * 100]:
+        slices = queue.take(questions_max)
+        assert sum(end - begin for _, begin, end in slices) <= questions_max
+        for bundle, begin, end in slices:
+            assert begin == expected_offset[id(bundle)]
+            expected_offset[id(bundle)] = end
+            left[id(bundle)] += end - begin
+    assert len(queue) == 0
+    assert all(left[id(bundle)] == bundle.size for bundle in put)

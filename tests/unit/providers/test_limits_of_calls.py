@@ -1,0 +1,62 @@
+"""Limiter and breaker, on times of our own."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from des.providers.breaker import Breaker, BreakerState
+from des.providers.limiter import Limiter
+
+
+@given(st.lists(st.floats(0, 3), max_size=80), st.integers(1, 5), st.integers(5, 20))
+def test_no_window_ever_holds_more_than_it_permits(pauses: list[float], per_second: int, per_ten: int) -> None:
+    windows = ((per_second, 1.0), (per_ten, 10.0))
+    limiter = Limiter(windows)
+    now, calls = 0.0, []
+    for pause in pauses:
+        now += pause
+        if (delay := limiter.delay_s(now)) > 0:
+            now += delay
+        if limiter.delay_s(now) > 0:  # the float of a sum may fall short by its last bit
+            now += 1e-9
+        limiter.count(now)
+        calls.append(now)
+    for permitted, seconds in windows:
+        for first in calls:
+            assert sum(first <= call < first + seconds - 1e-6 for call in calls) <= permitted
+
+
+def test_a_breaker_opens_after_failures_in_a_row_and_probes_with_one_call() -> None:
+    breaker = Breaker(failures_max=3, open_s=5.0)
+    for _ in range(2):
+        breaker.failed(0.0)
+    breaker.succeeded()
+    for _ in range(3):
+        assert breaker.delay_s(0.0) == 0
+        breaker.failed(0.0)
+    assert breaker.state is BreakerState.OPEN
+    assert breaker.delay_s(1.0) == 4.0
+    assert breaker.delay_s(5.0) == 0
+    breaker.sent()
+    assert breaker.delay_s(5.0) == float("inf")
+    breaker.succeeded()
+    assert breaker.delay_s(5.0) == 0
+    assert breaker.state is BreakerState.CLOSED
+
+
+def test_a_failed_probe_opens_it_for_longer() -> None:
+    breaker = Breaker(failures_max=1, open_s=5.0, open_max_s=12.0)
+    breaker.failed(0.0)
+    now = 5.0
+    for expected in (10.0, 12.0, 12.0):
+        assert breaker.delay_s(now) == 0
+        breaker.sent()
+        breaker.failed(now)
+        assert breaker.delay_s(now) == expected
+        now += expected
+
+
+def test_a_late_failure_does_not_prolong_an_open_breaker() -> None:
+    breaker = Breaker(failures_max=1, open_s=5.0)
+    breaker.failed(0.0)
+    breaker.failed(3.0)
+    assert breaker.delay_s(3.0) == 2.0
