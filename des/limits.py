@@ -43,8 +43,10 @@ INTAKE_BYTES_MAX = 64 * MIB
 """Payloads taken by all doors of a process and not confirmed; above it the doors do not read."""
 STREAM_CONTACTS_UNCONFIRMED_MAX = 100_000
 """Contacts one gRPC stream may be ahead of its confirms."""
-STREAM_BATCH_IDS_MAX = 65_536
+STREAM_BATCH_IDS_MAX = 16_384
 """Batch ids a gRPC stream remembers to tell its duplicates; older ones are told in Postgres."""
+STREAM_ACKS_UNSENT_MAX = 10_000
+"""Acknowledgements a StreamContacts client may leave unread before its batches are not read either."""
 STREAM_REJECTED_BYTES_MAX = 2 * MIB
 """Rejections a summary carries, encoded: half of what a gRPC client takes by default."""
 GRPC_MESSAGE_BYTES_MAX = 16 * MIB

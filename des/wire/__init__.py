@@ -17,13 +17,11 @@ Read in order: `rules` (what is acceptable), `identity` (ids and hash), `protobu
 """
 
 from des.wire.delivery import InvalidUnit, TenantResolver, decode_delivery
-from des.wire.document import ENRICHMENT_DOCUMENT_TYPES, EnrichmentDocument, decode_json
 from des.wire.parts import encode_set, encode_set_of_payloads, split
 from des.wire.protobuf import decode_contacts, decode_proto
 
 __all__ = [
-    "ENRICHMENT_DOCUMENT_TYPES",
-    "EnrichmentDocument",
+    "ContactBatchDocument",
     "InvalidUnit",
     "TenantResolver",
     "decode_contacts",

@@ -20,7 +20,7 @@ from des.wire.rules import TEXTS, Row, row_of
 _UUID: Final = "3c3f4b80-f728-4d7c-8567-1bc01df5f0a1"
 
 
-class EnrichmentDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ContactBatchDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A batch of contacts and what is asked for them."""
 
     erid: Annotated[
@@ -53,10 +53,7 @@ class EnrichmentDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     ] = ""
 
 
-ENRICHMENT_DOCUMENT_TYPES: Final = (EnrichmentDocument, Contact)
-"""For `msgspec.json.schema_components`."""
-
-_DECODER: Final = msgspec.json.Decoder(EnrichmentDocument)
+_DECODER: Final = msgspec.json.Decoder(ContactBatchDocument)
 
 
 def decode_json(body: bytes, tenant: str, fields: frozenset[str]) -> ContactBatch:
@@ -86,7 +83,7 @@ def _content(rows: Sequence[Row]) -> contact_pb2.ContactBatch:
     return content
 
 
-def _keys_are_unique(body: bytes, document: EnrichmentDocument, rows: Sequence[Row]) -> bool:
+def _keys_are_unique(body: bytes, document: ContactBatchDocument, rows: Sequence[Row]) -> bool:
     """Tell that no key stood twice; False also where that cannot be told so cheaply.
 
     Every key brings one colon; the others stand in texts. A key that was overwritten leaves colons unexplained, and

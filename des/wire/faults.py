@@ -86,7 +86,7 @@ def _text_at(document: object, key: str) -> str:
 
 
 def _form_findings(document: object) -> Iterator[Finding]:
-    """Yield every place where a document has not the form of an EnrichmentDocument."""
+    """Yield every place where a document has not the form of an ContactBatchDocument."""
     if not isinstance(document, _Object):
         yield _wrong_type("", document, "an object")
         return

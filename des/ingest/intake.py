@@ -1,0 +1,229 @@
+"""The one door behind all doors: validated batches in, confirmed messages out.
+
+Batches that come while messages are unconfirmed wait in the open set of their tenant. A set goes out when it is full,
+or when few enough messages are in flight; a batch as large as a set goes out by itself.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+
+from des import failpoints
+from des.broker.contract import INGEST_EXCHANGE, Publisher
+from des.contact import TENANT_DEFAULT, ContactBatch
+from des.errors import DesError, TransientError
+from des.failpoints import Failpoint
+from des.lifecycle import TaskOwner
+from des.limits import (
+    INTAKE_BYTES_MAX,
+    INTAKE_PUBLISHES_IN_FLIGHT_MAX,
+    SET_BYTES_MAX,
+    SET_CONTACTS_MAX,
+    SETS_IN_FLIGHT_MAX,
+)
+from des.message import BATCH_SET_TYPE, BATCH_TYPE, PROTOBUF
+from des.wire import encode_set_of_payloads, split
+
+
+class _Set:
+    """Encoded batches of one tenant that go out in one message, and the future of its confirm."""
+
+    __slots__ = ("bytes", "confirmed", "contacts", "payloads", "routing_key", "tenant")
+
+    def __init__(self, tenant: str, routing_key: str, confirmed: asyncio.Future[None]) -> None:
+        self.tenant = tenant
+        self.routing_key = routing_key
+        self.confirmed = confirmed
+        self.payloads: list[bytes] = []
+        self.bytes = 0
+        self.contacts = 0
+
+    @property
+    def full(self) -> bool:
+        return self.contacts >= SET_CONTACTS_MAX or self.bytes >= SET_BYTES_MAX
+
+    def takes(self, batch: ContactBatch) -> bool:
+        contacts, size = self.contacts + len(batch.contacts), self.bytes + len(batch.payload)
+        return not self.payloads or (contacts <= SET_CONTACTS_MAX and size <= SET_BYTES_MAX)
+
+    def add(self, batch: ContactBatch) -> None:
+        self.payloads.append(batch.payload)
+        self.bytes += len(batch.payload)
+        self.contacts += len(batch.contacts)
+
+    def encode(self) -> tuple[str, bytes]:
+        """Return message type and body; only a set can name a tenant other than the default one."""
+        if len(self.payloads) == 1 and self.tenant == TENANT_DEFAULT:
+            return BATCH_TYPE, self.payloads[0]
+        return BATCH_SET_TYPE, encode_set_of_payloads(self.tenant, self.payloads)
+
+
+class Intake:
+    """Publishes batches with confirms, small ones together. A Service: `stop` drains."""
+
+    name = "intake"
+
+    def __init__(self, publisher: Publisher, *, bytes_max: int = INTAKE_BYTES_MAX) -> None:
+        """Take the publisher and the most bytes of payloads that may be taken and unconfirmed."""
+        self._publisher = publisher
+        self._bytes_max = bytes_max
+        self._tasks = TaskOwner(self.name)
+        self._open: dict[str, _Set] = {}
+        self._full: deque[_Set] = deque()
+        self._open_in_flight = 0
+        self._full_in_flight = 0
+        self._flush_is_due = False
+        self._draining = False
+        self._room = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._room.set()
+        self._idle.set()
+        self.bytes_unconfirmed = 0
+
+    def __repr__(self) -> str:
+        in_flight = self._open_in_flight + self._full_in_flight
+        return f"<Intake: {self.bytes_unconfirmed} bytes unconfirmed, {in_flight} messages in flight>"
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a door may go on reading."""
+        return self.bytes_unconfirmed < self._bytes_max
+
+    async def start(self) -> None:
+        """Open the door."""
+        self._draining = False
+
+    async def stop(self) -> None:
+        """Take nothing more, and return when what was taken is confirmed or has failed."""
+        try:
+            await self.drain()
+        finally:
+            await self._tasks.close()
+
+    async def drain(self) -> None:
+        """Take nothing more, and wait until what was taken is confirmed or has failed."""
+        self._draining = True
+        self._room.set()  # who waits for it is to learn that the door is closed
+        await self._idle.wait()
+
+    async def room(self) -> None:
+        """Wait until a door may go on reading."""
+        while not self.has_room and not self._draining:
+            await self._room.wait()
+
+    async def push(self, batch: ContactBatch) -> None:
+        """Return when the broker has confirmed the batch; a caller that is cancelled does not take it back.
+
+        Raises Overloaded, BrokerUnavailable, and TransientError once DES stops.
+        """
+        await self.room()
+        await asyncio.shield(self.submit(batch))
+
+    def submit(self, batch: ContactBatch) -> asyncio.Future[None]:
+        """Take a batch at once; the future is that of its confirm, shared with others and not to be cancelled.
+
+        It takes batches beyond the bound too: `has_room` and `room` are for the caller to heed. Raises
+        TransientError once DES stops.
+        """
+        if self._draining:
+            raise TransientError("DES is stopping; send again to another one, or in a moment")
+        parts = split(batch)
+        if len(parts) == 1:
+            return self._add(parts[0])
+        return _all([self._add(part) for part in parts])
+
+    def _add(self, batch: ContactBatch) -> asyncio.Future[None]:
+        self.bytes_unconfirmed += len(batch.payload)
+        self._idle.clear()
+        if not self.has_room:
+            self._room.clear()
+        group = self._open.get(batch.tenant)
+        if group is None or not group.takes(batch):
+            group = self._open_set(batch)
+        group.add(batch)
+        if group.full:
+            self._full.append(self._open.pop(batch.tenant))
+        self._flush_soon()
+        return group.confirmed
+
+    def _open_set(self, batch: ContactBatch) -> _Set:
+        """Open a set for the batch; one of its tenant that is open and cannot take it goes out as full."""
+        closed = self._open.pop(batch.tenant, None)
+        if closed is not None:
+            self._full.append(closed)
+        group = _Set(batch.tenant, str(batch.erid), asyncio.get_running_loop().create_future())
+        self._open[batch.tenant] = group
+        return group
+
+    def _flush_soon(self) -> None:
+        """Flush once the loop has run what is ready: it may well bring more for the same set."""
+        if not self._flush_is_due:
+            self._flush_is_due = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_is_due = False
+        while self._full and self._full_in_flight < INTAKE_PUBLISHES_IN_FLIGHT_MAX:
+            self._full_in_flight += 1
+            self._start(self._full.popleft(), is_full=True)
+        while self._open and self._open_in_flight < SETS_IN_FLIGHT_MAX:
+            self._open_in_flight += 1
+            self._start(self._open.pop(next(iter(self._open))), is_full=False)
+
+    def _start(self, group: _Set, *, is_full: bool) -> None:
+        self._tasks.spawn(self._publish(group, is_full=is_full), "publish")
+        # After the first step of that task, which writes to the socket.
+        asyncio.get_running_loop().call_soon(failpoints.hit, Failpoint.BEFORE_CONFIRM)
+
+    async def _publish(self, group: _Set, *, is_full: bool) -> None:
+        try:
+            message_type, body = group.encode()
+            await self._publisher.publish(
+                INGEST_EXCHANGE, group.routing_key, body, content_type=PROTOBUF, type=message_type
+            )
+        except DesError as error:
+            _fail(group.confirmed, error)
+        else:
+            failpoints.hit(Failpoint.CONFIRMED_NOT_ANSWERED)
+            group.confirmed.set_result(None)
+        finally:
+            if not group.confirmed.done():
+                _fail(group.confirmed, TransientError("DES has stopped before the broker confirmed; send again"))
+            self._finished(group, is_full=is_full)
+
+    def _finished(self, group: _Set, *, is_full: bool) -> None:
+        if is_full:
+            self._full_in_flight -= 1
+        else:
+            self._open_in_flight -= 1
+        self.bytes_unconfirmed -= group.bytes
+        if self.has_room:
+            self._room.set()
+        if self.bytes_unconfirmed == 0:
+            self._idle.set()
+        self._flush()
+
+
+def _fail(confirmed: asyncio.Future[None], error: DesError) -> None:
+    """Fail the future; nobody may be left to ask for its exception, which asyncio would complain about."""
+    confirmed.set_exception(error)
+    confirmed.exception()
+
+
+def _all(parts: Sequence[asyncio.Future[None]]) -> asyncio.Future[None]:
+    """Return the future of all parts, with the error of one that failed."""
+    whole: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    waiting = len(parts)
+
+    def on_done(part: asyncio.Future[None]) -> None:
+        nonlocal waiting
+        waiting -= 1
+        error = part.exception()
+        if isinstance(error, DesError) and not whole.done():
+            _fail(whole, error)
+        elif waiting == 0 and not whole.done():
+            whole.set_result(None)
+
+    for part in parts:
+        part.add_done_callback(on_done)
+    return whole
