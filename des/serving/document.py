@@ -21,12 +21,12 @@ class FieldDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     state: FieldState
     value: str = ""
     provider: str = ""
-    confidence: _Confidence = 0.0
+    confidence: _Confidence | msgspec.UnsetType = msgspec.UNSET
     reason: str = ""
     reference: str = ""
     evidence: str = ""
     verification: str = ""
-    cost: float = 0.0
+    cost: float | msgspec.UnsetType = msgspec.UNSET
     decide_time: datetime | None = None
     attempts: Sequence[Attempt] = ()
 
@@ -100,12 +100,12 @@ def field_document(result: FieldResult) -> FieldDocument:
         state=result.state,
         value=result.value,
         provider=result.provider,
-        confidence=result.confidence,
+        confidence=result.confidence if result.state is FieldState.FOUND else msgspec.UNSET,
         reason=result.reason,
         reference=result.reference,
         evidence=result.evidence,
         verification=result.verification,
-        cost=result.cost,
+        cost=result.cost or msgspec.UNSET,
         decide_time=datetime.fromtimestamp(result.at, UTC) if result.at else None,
         attempts=result.attempts,
     )

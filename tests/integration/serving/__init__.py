@@ -1,0 +1,1 @@
+"""Serving against a real Postgres, through real gRPC and HTTP."""

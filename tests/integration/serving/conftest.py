@@ -1,0 +1,78 @@
+"""A serving process in the test: store, watcher, gRPC and HTTP listeners on free ports."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import aiohttp
+import grpc
+import pytest
+from prometheus_client import CollectorRegistry
+
+from des.clock import SystemClock
+from des.serving.grpc import EnrichmentServicer
+from des.serving.health import HealthRoutes
+from des.serving.http import EnrichmentRoutes
+from des.serving.results import Results
+from des.serving.server import HttpServer
+from des.serving.watcher import Watcher
+from des.store.postgres import Database
+from des.store.serving import EnrichmentStore
+from des.v1 import enrichment_pb2_grpc
+from des.wire import decode_contacts
+from tests.integration.serving.population import Population
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What a test talks to."""
+
+    database: Database
+    store: EnrichmentStore
+    watcher: Watcher
+    http: HttpServer
+    grpc_port: int
+
+    @property
+    def url(self) -> str:
+        """Address of the HTTP listener."""
+        return f"http://127.0.0.1:{self.http.port}"
+
+
+@pytest.fixture
+async def serving(database: Database) -> AsyncIterator[Serving]:
+    """Everything of serving, started."""
+    store = EnrichmentStore(database, decode_contacts)
+    watcher = Watcher(store)
+    results = Results(store, watcher, SystemClock())
+    health = HealthRoutes({}, CollectorRegistry())
+    http = HttpServer([*EnrichmentRoutes(store, results, watcher).routes(), *health.routes()], on_stop=watcher.release)
+    server = grpc.aio.server()
+    enrichment_pb2_grpc.add_EnrichmentServiceServicer_to_server(EnrichmentServicer(store, results, watcher), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await watcher.start()
+    await http.start()
+    await server.start()
+    yield Serving(database, store, watcher, http, port)
+    await http.stop()
+    await server.stop(1)
+    await watcher.stop()
+
+
+@pytest.fixture
+async def http(serving: Serving) -> AsyncIterator[aiohttp.ClientSession]:
+    """An HTTP client of it."""
+    async with aiohttp.ClientSession(serving.url) as session:
+        yield session
+
+
+@pytest.fixture
+async def stub(serving: Serving) -> "AsyncIterator[enrichment_pb2_grpc.EnrichmentServiceAsyncStub]":
+    """A gRPC client of it."""
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{serving.grpc_port}") as channel:
+        yield enrichment_pb2_grpc.EnrichmentServiceStub(channel)
+
+
+@pytest.fixture
+def population(database: Database) -> Population:
+    """Rows of the default tenant."""
+    return Population(database)
