@@ -8,10 +8,13 @@ select pg_try_advisory_lock(hashtext('des.migrate'));
 create table if not exists schema_migrations (version character varying(128) primary key);
 
 -- name: versions_exist
+-- A database that was never migrated has no table to ask.
 select to_regclass('schema_migrations') is not null;
 
 -- name: versions
+-- What was applied, by whoever.
 select version from schema_migrations order by version;
 
 -- name: record
+-- In the transaction of the migration: both land or neither.
 insert into schema_migrations (version) values ($1);

@@ -1,1 +1,9 @@
-"""Part of DES."""
+"""What DES tests itself with and ships, so that others can test what they add to it in the same way.
+
+Conformance suites are classes or functions that a test module calls with its own implementation; they know the
+contract and nothing of who keeps it, and the parts DES brings pass the same ones. Nothing here is imported by the
+service itself.
+
+- `service.py`: every order in which a Service may be started, stopped and given up.
+- `provider.py`: what a provider owes the engine.
+"""

@@ -52,11 +52,16 @@ class Ticker:
         self._tasks = TaskOwner("ticker")
 
     async def start(self) -> None:
-        self._tasks.spawn(asyncio.Event().wait(), "tick")
-        await asyncio.sleep(0)
+        ticking = asyncio.Event()
+        self._tasks.spawn(self._tick(ticking), "tick")
+        await ticking.wait()
 
     async def stop(self) -> None:
         await self._tasks.close()
+
+    async def _tick(self, ticking: asyncio.Event) -> None:
+        ticking.set()
+        await asyncio.Event().wait()
 
 
 async def test_services_start_in_order_and_stop_in_reverse() -> None:
@@ -146,13 +151,14 @@ async def test_a_failed_task_is_reported_though_nobody_awaits_it() -> None:
 async def test_closing_lets_tasks_finish_within_the_grace_then_cancels() -> None:
     owner = TaskOwner("pump")
     ended: list[str] = []
-    go = asyncio.Event()
+    go, lingering = asyncio.Event(), asyncio.Event()
 
     async def finish() -> None:
         await go.wait()
         ended.append("finished")
 
     async def linger() -> None:
+        lingering.set()
         try:
             await asyncio.Event().wait()
         finally:
@@ -161,7 +167,7 @@ async def test_closing_lets_tasks_finish_within_the_grace_then_cancels() -> None
 
     owner.spawn(finish(), "finish")
     owner.spawn(linger(), "linger")
-    await asyncio.sleep(0)
+    await lingering.wait()
     go.set()
     await owner.close(grace_s=0.01)
     assert ended == ["finished", "cancelled"]
