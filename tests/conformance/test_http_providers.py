@@ -1,0 +1,101 @@
+"""The described provider and Hunter's dialect keep the contract of providers, against the sandbox and its faults."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+
+from des.clock import SystemClock
+from des.config_providers import HttpProviderConfig, HunterConfig
+from des.contact import Contact, FieldType
+from des.providers.contract import Provider, Question
+from des.providers.dialects.hunter import Hunter
+from des.providers.http import HttpProvider
+from des.providers.values import Values
+from des.sandbox.faults import Fault, FaultPlan
+from des.testing.provider import PROVIDER_CHECKS, Check, ProviderCase, Trouble
+from tests.sandbox_thread import SandboxThread, sandbox_thread
+
+FIELDS = ("professional_email", "phone_number")
+TYPES = {"professional_email": FieldType.EMAIL, "phone_number": FieldType.PHONE}
+DEADLINE_S = 0.4
+
+JOHN = Contact(first_name="John", last_name="Doe", company_name="sayprimer.com")
+JANE = Contact(full_name="Jane Doe", first_name="Jane", last_name="Doe", company_domain="SayPrimer.com")
+STRANGERS = (
+    Contact(first_name="Nemo", last_name="Outis", company_domain="sayprimer.com"),
+    Contact(first_name="John", last_name="Doe", company_name="Nowhere Ltd"),
+)
+
+
+def described(url: str, **changes: object) -> Provider:
+    described = {
+        "kind": "http",
+        "request": {
+            "url": f"{url}/lookup",
+            "query": {
+                "first_name": "{first_name!}",
+                "last_name": "{last_name!}",
+                "company": "{domain,company_name!}",
+            },
+        },
+        "values": {
+            "professional_email": {"path": "data.email", "confidence_path": "data.score", "confidence_scale": 100},
+            "phone_number": {"path": "data.phone", "confidence": 0.7},
+        },
+        "reference_path": "id",
+        "deadline_s": DEADLINE_S,
+        "concurrency": 8,
+    }
+    config = HttpProviderConfig.model_validate(described | changes)
+    return HttpProvider("described", config, TYPES, Values(), SystemClock())
+
+
+def hunter(url: str) -> Provider:
+    config = HunterConfig.model_validate(
+        {"kind": "hunter", "api_key": "k", "url": url, "deadline_s": DEADLINE_S, "concurrency": 8}
+    )
+    return Hunter("hunter", config, Values(), SystemClock())
+
+
+MAKERS = {"http": described, "http paid": lambda url: described(url, paid=True), "hunter": hunter}
+
+
+@pytest.fixture
+def sandbox() -> Iterator[SandboxThread]:
+    with sandbox_thread() as running:
+        yield running
+
+
+def troubles(running: SandboxThread) -> Iterator[tuple[str, Trouble]]:
+    """Every fault of the sandbox, always on; and nobody listening at all."""
+
+    @contextlib.asynccontextmanager
+    async def always(fault: Fault) -> AsyncIterator[None]:
+        running.sandbox.desk.plan(FaultPlan(rates={fault: 1.0}, slow_body_s=10.0))
+        yield
+        running.sandbox.desk.plan(FaultPlan())
+
+    @contextlib.asynccontextmanager
+    async def nobody_listens() -> AsyncIterator[None]:
+        running.leave()
+        yield
+        running.listen()
+
+    def make(fault: Fault) -> Trouble:
+        return lambda: always(fault)
+
+    yield from ((fault.value, make(fault)) for fault in Fault)
+    yield "nobody listens", nobody_listens
+
+
+@pytest.mark.parametrize("check", PROVIDER_CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS.keys())
+async def test_contract(make: Callable[[str], Provider], check: Check, sandbox: SandboxThread) -> None:
+    case = ProviderCase(
+        make=lambda: make(sandbox.sandbox.url),
+        known=[Question("default", contact, FIELDS) for contact in (JOHN, JANE)],
+        unknown=[Question("default", contact, FIELDS) for contact in STRANGERS],
+        troubles=dict(troubles(sandbox)),
+    )
+    await check(case)
