@@ -130,6 +130,37 @@ CREATE TABLE public.contact_p7 (
     finished_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE TABLE public.directory_company (
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    company text NOT NULL COLLATE pg_catalog."C",
+    domain text NOT NULL COLLATE pg_catalog."C",
+    plain text NOT NULL,
+    skeleton text NOT NULL COLLATE pg_catalog."C"
+);
+
+CREATE TABLE public.directory_pattern (
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    domain text NOT NULL COLLATE pg_catalog."C",
+    pattern text NOT NULL,
+    people integer NOT NULL
+);
+
+CREATE TABLE public.directory_person (
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    identity text NOT NULL COLLATE pg_catalog."C",
+    by_company text COLLATE pg_catalog."C",
+    name text NOT NULL,
+    domain text COLLATE pg_catalog."C",
+    email text COLLATE pg_catalog."C",
+    phone text,
+    linkedin_url text,
+    title text,
+    extra jsonb,
+    patterns text[],
+    source text NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 CREATE TABLE public.enrichment (
     tenant text NOT NULL,
     erid uuid NOT NULL,
@@ -266,6 +297,15 @@ ALTER TABLE ONLY public.contact_p6
 ALTER TABLE ONLY public.contact_p7
     ADD CONSTRAINT contact_p7_pkey PRIMARY KEY (tenant, erid, batch_id, "position");
 
+ALTER TABLE ONLY public.directory_company
+    ADD CONSTRAINT directory_company_pkey PRIMARY KEY (tenant, company, domain);
+
+ALTER TABLE ONLY public.directory_pattern
+    ADD CONSTRAINT directory_pattern_pkey PRIMARY KEY (tenant, domain, pattern);
+
+ALTER TABLE ONLY public.directory_person
+    ADD CONSTRAINT directory_person_pkey PRIMARY KEY (tenant, identity);
+
 ALTER TABLE ONLY public.enrichment
     ADD CONSTRAINT enrichment_pkey PRIMARY KEY (tenant, erid);
 
@@ -291,6 +331,12 @@ CREATE INDEX batch_open ON public.batch USING btree (partition, tenant, erid, se
 
 CREATE INDEX batch_order ON public.batch USING btree (tenant, erid, seq);
 
+CREATE INDEX directory_company_skeleton ON public.directory_company USING btree (tenant, skeleton);
+
+CREATE INDEX directory_person_company ON public.directory_person USING btree (tenant, by_company) WHERE (by_company IS NOT NULL);
+
+CREATE INDEX directory_person_email ON public.directory_person USING btree (tenant, email) WHERE (email IS NOT NULL);
+
 CREATE INDEX enrichment_newest ON public.enrichment USING btree (tenant, created_at DESC, erid);
 
 ALTER INDEX public.contact_pkey ATTACH PARTITION public.contact_p0_pkey;
@@ -310,4 +356,5 @@ ALTER INDEX public.contact_pkey ATTACH PARTITION public.contact_p6_pkey;
 ALTER INDEX public.contact_pkey ATTACH PARTITION public.contact_p7_pkey;
 
 INSERT INTO public.schema_migrations (version) VALUES
-    ('20261124000001');
+    ('20261124000001'),
+    ('20261124000002');
