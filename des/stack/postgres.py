@@ -16,6 +16,7 @@ START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 15.0
 STARTS_MAX = 40
 
+# No wal_compression: what DES writes is new rows, of which 2% of the log is page images; it saved no measurable byte.
 _SETTINGS = """\
 listen_addresses = '127.0.0.1'
 port = {port}
@@ -27,7 +28,6 @@ max_connections = 200
 shared_buffers = 256MB
 max_wal_size = 2GB
 checkpoint_timeout = 15min
-wal_compression = on
 log_checkpoints = off
 """
 
