@@ -119,7 +119,7 @@ class Services:
             service = self._begun.pop()
             try:
                 await self._stop_one(service, deadline)
-            except Exception as error:  # the others must be stopped too; raised below
+            except Exception as error:  # noqa: BLE001 - the others must be stopped too; raised below
                 error.add_note(f"while stopping {service.name}")
                 errors.append(error)
         self._hurried = False
