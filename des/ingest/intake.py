@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from des import failpoints
 from des.broker.contract import INGEST_EXCHANGE, Publisher
-from des.contact import TENANT_DEFAULT, ContactBatch
+from des.contact import TENANT_DEFAULT
 from des.errors import DesError, TransientError
 from des.failpoints import Failpoint
 from des.lifecycle import TaskOwner
@@ -22,7 +22,7 @@ from des.limits import (
     SETS_IN_FLIGHT_MAX,
 )
 from des.message import BATCH_SET_TYPE, BATCH_TYPE, PROTOBUF
-from des.wire import encode_set_of_payloads, split
+from des.wire import EncodedBatch, encode_set_of_payloads, split_encoded
 
 
 class _Set:
@@ -42,14 +42,14 @@ class _Set:
     def full(self) -> bool:
         return self.contacts >= SET_CONTACTS_MAX or self.bytes >= SET_BYTES_MAX
 
-    def takes(self, batch: ContactBatch) -> bool:
-        contacts, size = self.contacts + len(batch.contacts), self.bytes + len(batch.payload)
+    def takes(self, batch: EncodedBatch) -> bool:
+        contacts, size = self.contacts + batch.contacts, self.bytes + len(batch.payload)
         return not self.payloads or (contacts <= SET_CONTACTS_MAX and size <= SET_BYTES_MAX)
 
-    def add(self, batch: ContactBatch) -> None:
+    def add(self, batch: EncodedBatch) -> None:
         self.payloads.append(batch.payload)
         self.bytes += len(batch.payload)
-        self.contacts += len(batch.contacts)
+        self.contacts += batch.contacts
 
     def encode(self) -> tuple[str, bytes]:
         """Return message type and body; only a set can name a tenant other than the default one."""
@@ -111,7 +111,7 @@ class Intake:
         while not self.has_room and not self._draining:
             await self._room.wait()
 
-    async def push(self, batch: ContactBatch) -> None:
+    async def push(self, batch: EncodedBatch) -> None:
         """Return when the broker has confirmed the batch; a caller that is cancelled does not take it back.
 
         Raises Overloaded, BrokerUnavailable, and TransientError once DES stops.
@@ -119,7 +119,7 @@ class Intake:
         await self.room()
         await asyncio.shield(self.submit(batch))
 
-    def submit(self, batch: ContactBatch) -> asyncio.Future[None]:
+    def submit(self, batch: EncodedBatch) -> asyncio.Future[None]:
         """Take a batch at once; the future is that of its confirm, shared with others and not to be cancelled.
 
         It takes batches beyond the bound too: `has_room` and `room` are for the caller to heed. Raises
@@ -127,12 +127,12 @@ class Intake:
         """
         if self._draining:
             raise TransientError("DES is stopping; send again to another one, or in a moment")
-        parts = split(batch)
+        parts = split_encoded(batch)
         if len(parts) == 1:
             return self._add(parts[0])
         return _all([self._add(part) for part in parts])
 
-    def _add(self, batch: ContactBatch) -> asyncio.Future[None]:
+    def _add(self, batch: EncodedBatch) -> asyncio.Future[None]:
         self.bytes_unconfirmed += len(batch.payload)
         self._idle.clear()
         if not self.has_room:
@@ -146,7 +146,7 @@ class Intake:
         self._flush_soon()
         return group.confirmed
 
-    def _open_set(self, batch: ContactBatch) -> _Set:
+    def _open_set(self, batch: EncodedBatch) -> _Set:
         """Open a set for the batch; one of its tenant that is open and cannot take it goes out as full."""
         closed = self._open.pop(batch.tenant, None)
         if closed is not None:

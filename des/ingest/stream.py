@@ -11,12 +11,11 @@ from uuid import UUID
 import msgspec
 from google.protobuf.message import DecodeError
 
-from des.contact import ContactBatch
 from des.errors import DesError, InvalidInput
 from des.ingest.intake import Intake
 from des.limits import STREAM_BATCH_IDS_MAX, STREAM_CONTACTS_UNCONFIRMED_MAX
 from des.v1 import contact_pb2, ingest_pb2
-from des.wire import decode_proto
+from des.wire import EncodedBatch, encode_proto
 
 _BATCH_TYPE: Final = contact_pb2.ContactBatch.DESCRIPTOR.full_name
 
@@ -67,11 +66,11 @@ class BatchStream:
         index = self._index
         self._index += 1
         try:
-            batch = decode_proto(_parse(raw), self._tenant, self._fields)
+            batch = encode_proto(_parse(raw), self._tenant, self._fields)
             earlier = self._earlier(batch)
         except InvalidInput as error:
             return Rejected(index, error)
-        contacts = len(batch.contacts)
+        contacts = batch.contacts
         if earlier is not None:
             return Accepted(index, batch.batch_id, contacts, earlier, duplicate=True)
         confirmed = self._intake.submit(batch)
@@ -90,7 +89,7 @@ class BatchStream:
         while self._unconfirmed:
             await self._settle_oldest()
 
-    def _earlier(self, batch: ContactBatch) -> asyncio.Future[None] | None:
+    def _earlier(self, batch: EncodedBatch) -> asyncio.Future[None] | None:
         """Return the confirm of the same batch earlier in the stream. Raises InvalidInput for other content."""
         seen = self._seen.get((batch.erid, batch.batch_id))
         if seen is None:
@@ -101,7 +100,7 @@ class BatchStream:
             raise InvalidInput("CONFLICT", what, erid=str(batch.erid), batch_id=str(batch.batch_id))
         return confirmed
 
-    def _remember(self, batch: ContactBatch, confirmed: asyncio.Future[None]) -> None:
+    def _remember(self, batch: EncodedBatch, confirmed: asyncio.Future[None]) -> None:
         if len(self._seen) >= STREAM_BATCH_IDS_MAX:
             del self._seen[next(iter(self._seen))]
         self._seen[batch.erid, batch.batch_id] = (batch.content_hash, confirmed)

@@ -12,23 +12,29 @@ alike.
 Failures. What cannot be accepted is an `InvalidInput` with a reason code and the wrong places (doors), or an
 `InvalidUnit` (broker): one poisoned batch of a set leaves its neighbours alone.
 
-Read in order: `rules` (what is acceptable), `identity` (ids and hash), `protobuf`, `document` (JSON) with its `faults`,
-`parts` (split and set), `delivery` (what comes from the broker).
+Read in order: `rules` (what is acceptable), `identity` (ids and hash), `encoded` (what a door passes on), `protobuf`,
+`document` (JSON) with its `faults`, `parts` (split and set), `delivery` (what comes from the broker).
 """
 
 from des.wire.delivery import InvalidUnit, TenantResolver, decode_delivery
-from des.wire.parts import encode_set, encode_set_of_payloads, split
-from des.wire.protobuf import decode_contacts, decode_proto
+from des.wire.document import ContactBatchDocument, decode_json, encode_json
+from des.wire.encoded import EncodedBatch
+from des.wire.parts import encode_set, encode_set_of_payloads, split, split_encoded
+from des.wire.protobuf import decode_contacts, decode_proto, encode_proto
 
 __all__ = [
     "ContactBatchDocument",
+    "EncodedBatch",
     "InvalidUnit",
     "TenantResolver",
     "decode_contacts",
     "decode_delivery",
     "decode_json",
     "decode_proto",
+    "encode_json",
+    "encode_proto",
     "encode_set",
     "encode_set_of_payloads",
     "split",
+    "split_encoded",
 ]

@@ -10,6 +10,7 @@ from typing import Final
 from des import limits
 from des.contact import ContactBatch
 from des.v1 import contact_pb2
+from des.wire.encoded import EncodedBatch, decoded, encoded
 
 PART_BYTES_MAX: Final = limits.MESSAGE_BYTES_MAX - 64 * limits.KIB
 """Contacts of one part, encoded; the rest of a message is for ids, the fields and the envelope of a set."""
@@ -22,15 +23,27 @@ def split(batch: ContactBatch) -> list[ContactBatch]:
 
     All parts carry the batch's id and content hash.
     """
-    if batch.parts > 1 or (
-        len(batch.payload) <= PART_BYTES_MAX and len(batch.contacts) <= limits.CONTACTS_PER_MESSAGE_MAX
-    ):
+    if batch.parts > 1 or _fits(batch.payload, len(batch.contacts)):
+        return [batch]
+    return [
+        decoded(part, batch.contacts[part.first_position : part.first_position + part.contacts])
+        for part in split_encoded(encoded(batch))
+    ]
+
+
+def split_encoded(batch: EncodedBatch) -> list[EncodedBatch]:
+    """Do as `split` does with what a door has."""
+    if batch.parts > 1 or _fits(batch.payload, batch.contacts):
         return [batch]
     whole = contact_pb2.ContactBatch.FromString(batch.payload)
     cuts = list(_cuts([contact.ByteSize() + _ENTRY_BYTES for contact in whole.contact_list]))
     if len(cuts) == 1:
         return [batch]
     return [_part(batch, whole, number, len(cuts), cut) for number, cut in enumerate(cuts)]
+
+
+def _fits(payload: bytes, contacts: int) -> bool:
+    return len(payload) <= PART_BYTES_MAX and contacts <= limits.CONTACTS_PER_MESSAGE_MAX
 
 
 def _cuts(sizes: Sequence[int]) -> Iterator[slice]:
@@ -45,23 +58,24 @@ def _cuts(sizes: Sequence[int]) -> Iterator[slice]:
     yield slice(start, len(sizes))
 
 
-def _part(batch: ContactBatch, whole: contact_pb2.ContactBatch, number: int, parts: int, cut: slice) -> ContactBatch:
+def _part(batch: EncodedBatch, whole: contact_pb2.ContactBatch, number: int, parts: int, cut: slice) -> EncodedBatch:
+    contacts = whole.contact_list[cut]
     message = contact_pb2.ContactBatch(
         erid=whole.erid,
         batch_id=whole.batch_id,
-        contact_list=whole.contact_list[cut],
+        contact_list=contacts,
         fields_to_be_enriched=batch.fields,
         part=number,
         parts=parts,
         first_position=cut.start,
         content_hash=batch.content_hash,
     )
-    return ContactBatch(
+    return EncodedBatch(
         batch.tenant,
         batch.erid,
         batch.batch_id,
         batch.fields,
-        batch.contacts[cut],
+        len(contacts),
         batch.content_hash,
         message.SerializeToString(deterministic=True),
         number,

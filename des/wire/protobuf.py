@@ -11,6 +11,7 @@ from uuid import UUID
 from des import limits
 from des.contact import Contact, ContactBatch
 from des.v1 import contact_pb2
+from des.wire.encoded import EncodedBatch, decoded
 from des.wire.identity import batch_id_of, hash_of, identity_findings, parse_uuid
 from des.wire.rules import (
     Finding,
@@ -39,16 +40,13 @@ def decode_proto(message: contact_pb2.ContactBatch, tenant: str, fields: frozens
 
     `fields` are the configured ones. Raises InvalidInput with every wrong place.
     """
-    if message.parts > 1:
-        wrong = finding("INVALID_PART", "parts", "is set by DES alone; send the batch whole")
-        raise refusal([wrong], message.erid, message.batch_id)
     rows = list(map(row_of, message.contact_list))
-    erid, batch_id, asked = check(message.erid, message.batch_id, list(message.fields_to_be_enriched), rows, fields)
-    message.ClearField("erid")
-    message.ClearField("batch_id")
-    for set_by_des in ("part", "parts", "first_position", "content_hash"):
-        message.ClearField(set_by_des)
-    return assemble(tenant, erid, batch_id, asked, rows=rows, content=message)
+    return decoded(_encode(message, tenant, fields, rows), starmap(Contact, rows))
+
+
+def encode_proto(message: contact_pb2.ContactBatch, tenant: str, fields: frozenset[str]) -> EncodedBatch:
+    """Do as `decode_proto` does, for a door: the contacts stay encoded, which saves a quarter of the time."""
+    return _encode(message, tenant, fields, list(map(row_of, message.contact_list)))
 
 
 def decode_part(message: contact_pb2.ContactBatch, tenant: str, fields: frozenset[str]) -> ContactBatch:
@@ -60,18 +58,31 @@ def decode_part(message: contact_pb2.ContactBatch, tenant: str, fields: frozense
         raise refusal(wrong, message.erid, message.batch_id)
     rows = list(map(row_of, message.contact_list))
     erid, batch_id, asked = check(message.erid, message.batch_id, list(message.fields_to_be_enriched), rows, fields)
-    return ContactBatch(
+    part = EncodedBatch(
         tenant,
         erid,
         batch_id or batch_id_of(erid, message.content_hash),
         asked,
-        tuple(starmap(Contact, rows)),
+        len(rows),
         message.content_hash,
         message.SerializeToString(deterministic=True),
         message.part,
         message.parts,
         message.first_position,
     )
+    return decoded(part, starmap(Contact, rows))
+
+
+def _encode(
+    message: contact_pb2.ContactBatch, tenant: str, fields: frozenset[str], rows: Sequence[Row]
+) -> EncodedBatch:
+    if message.parts > 1:
+        wrong = finding("INVALID_PART", "parts", "is set by DES alone; send the batch whole")
+        raise refusal([wrong], message.erid, message.batch_id)
+    erid, batch_id, asked = check(message.erid, message.batch_id, list(message.fields_to_be_enriched), rows, fields)
+    for beside_content in ("erid", "batch_id", "part", "parts", "first_position", "content_hash"):
+        message.ClearField(beside_content)
+    return assemble(tenant, erid, batch_id, asked, content=message)
 
 
 def check(
@@ -100,18 +111,17 @@ def assemble(
     batch_id: UUID | None,
     asked: tuple[str, ...],
     *,
-    rows: Sequence[Row],
     content: contact_pb2.ContactBatch,
-) -> ContactBatch:
-    """Make the batch of what was checked; `content` holds its contacts, and its fields in any order."""
+) -> EncodedBatch:
+    """Give what was checked its identity; `content` holds its contacts, and its fields in any order."""
     content.DiscardUnknownFields()
     content.fields_to_be_enriched[:] = asked
     canonical = content.SerializeToString(deterministic=True)
     content_hash = hash_of(canonical)
     batch_id = batch_id or batch_id_of(erid, content_hash)
     header = b"".join((_ERID_HEADER, str(erid).encode(), _BATCH_ID_HEADER, str(batch_id).encode()))
-    contacts = tuple(starmap(Contact, rows))
-    return ContactBatch(tenant, erid, batch_id, asked, contacts, content_hash, header + canonical)
+    contacts = len(content.contact_list)
+    return EncodedBatch(tenant, erid, batch_id, asked, contacts, content_hash, header + canonical)
 
 
 def _part_findings(message: contact_pb2.ContactBatch) -> Iterator[Finding]:
