@@ -31,7 +31,7 @@ JsonPath = Annotated[str, Field(min_length=1, examples=["data.email", "emails[0]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Rate(_Model):

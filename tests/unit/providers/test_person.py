@@ -1,3 +1,5 @@
+"""What is told of a person from what the caller sent."""
+
 import pytest
 
 from des.contact import Contact

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -280,6 +281,6 @@ async def test_constant_and_own_headers_and_body_arrive() -> None:
 
 
 @pytest.mark.parametrize("bounds", [{"headers": {"x": "a\nb"}}, {"proxy": "no proxy"}])
-async def test_constant_headers_and_proxies_that_cannot_be_are_refused_at_start(bounds: dict[str, object]) -> None:
+async def test_constant_headers_and_proxies_that_cannot_be_are_refused_at_start(bounds: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
-        await Transport(slots=1, deadline_s=1.0, **bounds).start()  # type: ignore[arg-type]
+        await Transport(slots=1, deadline_s=1.0, **bounds).start()

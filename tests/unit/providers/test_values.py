@@ -1,3 +1,5 @@
+"""Values in their one form; and the quick way to it against the library."""
+
 import pytest
 from email_validator import validate_email
 from hypothesis import given

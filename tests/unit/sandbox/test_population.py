@@ -1,3 +1,5 @@
+"""The people of the sandbox: the same ones each time, and as messy as real ones."""
+
 import csv
 import io
 
