@@ -111,17 +111,17 @@ create table quarantine (
     updated_at timestamptz not null default now()
 );
 
--- Who works which partition. A takeover raises the epoch; a commit under an older one is refused.
+-- Who works which partition. A takeover raises the epoch; a commit under an older one is refused. A lease lasts as long
+-- as its owner is alive in table `worker`: were the time here, each renewal would wait for the commits that hold the row.
 create table lease (
     partition smallint primary key,
     owner uuid,
-    epoch bigint not null default 0,
-    expires_at timestamptz not null default '-infinity'
+    epoch bigint not null default 0
 );
 
 insert into lease (partition) select generate_series(0, 63);
 
--- Workers that are alive, so that each knows its fair share of the partitions.
+-- Workers that are alive, until when: whose leases hold, and what the fair share of the partitions is.
 create table worker (
     owner uuid primary key,
     expires_at timestamptz not null

@@ -1,8 +1,10 @@
 """What the stages see of Postgres: accept a group, load what waits, commit a group. The database decides."""
 
 import zlib
-from collections.abc import Container, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Collection, Container, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Literal, Protocol
 from uuid import UUID
 
 import msgspec
@@ -127,3 +129,108 @@ class WorkStore(Protocol):
 
     async def backlog(self) -> int:
         """Contacts accepted and not finished."""
+
+
+# ---- outbox ---------------------------------------------------------------------------------------------------------
+
+
+class OutboxEvent(msgspec.Struct, frozen=True, gc=False):
+    """A committed event that the broker may not have yet; `payload` is JSON, `seq` its place in the outbox."""
+
+    seq: int
+    id: UUID
+    type: str
+    tenant: str
+    erid: UUID
+    payload: bytes
+    created_at: datetime
+
+
+class OutboxStore(Protocol):
+    """The relay's side of Postgres."""
+
+    async def relay(
+        self, events_max: int, publish: Callable[[Sequence[OutboxEvent]], Awaitable[Collection[int]]]
+    ) -> tuple[int, int]:
+        """Claim the oldest events nobody else holds, publish them, remove those whose `seq` `publish` answers.
+
+        Returns how many were claimed and removed. Raises StoreUnavailable, CommitUnknown, and what `publish` raises
+        (nothing is removed then).
+        """
+
+    async def waiting(self) -> tuple[int, float]:
+        """Events in the outbox and the age of the oldest, in seconds."""
+
+
+# ---- leases ---------------------------------------------------------------------------------------------------------
+
+
+class Share(msgspec.Struct, frozen=True):
+    """Partitions a worker holds, with their epochs, and those of them it should give back to other workers."""
+
+    held: Mapping[int, int]
+    surplus: frozenset[int]
+
+
+class LeaseStore(Protocol):
+    """The leases of one worker. Every call raises StoreUnavailable when the database is away."""
+
+    async def acquire_fair_share(self) -> Share:
+        """Renew this worker's leases for LEASE_S and take free or abandoned partitions up to its fair share."""
+
+    async def release(self, partitions: Collection[int]) -> None:
+        """Give partitions back; those that are another's by now stay theirs."""
+
+    async def leave(self) -> None:
+        """Give everything back: this worker is gone."""
+
+
+# ---- quarantine -----------------------------------------------------------------------------------------------------
+
+QuarantineState = Literal["held", "retried", "discarded"]
+
+
+class Quarantined(msgspec.Struct, frozen=True):
+    """A row of quarantine but for its payload; `violations` is JSON, `seen` counts how often the same came."""
+
+    id: int
+    tenant: str
+    erid: str
+    batch_id: str
+    stage: str
+    reason: str
+    message: str
+    violations: str
+    content_type: str
+    message_type: str
+    payload_bytes: int
+    seen: int
+    state: QuarantineState
+    created_at: datetime
+    updated_at: datetime
+
+
+class QuarantineStore(Protocol):
+    """What operators do with quarantine. Every call raises StoreUnavailable when the database is away."""
+
+    async def page(
+        self,
+        *,
+        state: QuarantineState | None = None,
+        tenant: str | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> Sequence[Quarantined]:
+        """Rows, newest first; `before` is the last id of the page before."""
+
+    async def show(self, row_id: int) -> tuple[Quarantined, bytes]:
+        """One row with its payload. Raises NotFound."""
+
+    async def discard(self, row_ids: Sequence[int]) -> int:
+        """Mark held rows as not wanted; returns how many were held."""
+
+    def retrying(self, row_id: int) -> AbstractAsyncContextManager[tuple[Quarantined, bytes]]:
+        """Hold a row while its payload is published again; marked retried where the block ends well.
+
+        Raises NotFound, also where it is not held.
+        """

@@ -1,0 +1,46 @@
+-- Leases: who works which partition. All times are the database's own; a worker's clock is never compared with another's.
+
+-- name: take_turn
+-- One worker at a time counts the others and takes: both would otherwise take the same share. Ends with the transaction.
+select pg_advisory_xact_lock(6451984522211);
+
+-- name: beat
+insert into worker (owner, expires_at) values ($1, clock_timestamp() + make_interval(secs => $2))
+on conflict (owner) do update set expires_at = excluded.expires_at;
+
+-- name: survey
+-- Live workers, and what this one holds. Read before `bury`, which must not see more of the dead than this does.
+select (select count(*) from worker where expires_at > clock_timestamp()) as workers,
+    array(select partition from lease where owner = $1 order by partition) as partitions,
+    array(select epoch from lease where owner = $1 order by partition) as epochs;
+
+-- name: bury
+-- Workers dead for long; their leases, if any are left, are free without them just as well.
+delete from worker where expires_at < clock_timestamp() - interval '10 minutes';
+
+-- name: take
+-- Free and abandoned partitions, each under a new epoch. One whose row a commit of its last owner holds is left for the
+-- next turn: nobody waits for a worker that may be paused.
+with free as (
+    select l.partition
+    from lease l
+    where l.owner is null
+        or not exists (select from worker w where w.owner = l.owner and w.expires_at > clock_timestamp())
+    order by l.partition
+    limit $2
+    for no key update of l skip locked
+)
+update lease l
+set owner = $1, epoch = l.epoch + 1
+from free
+where l.partition = free.partition
+returning l.partition, l.epoch;
+
+-- name: release
+update lease set owner = null where owner = $1 and partition = any($2::smallint[]);
+
+-- name: release_all
+update lease set owner = null where owner = $1;
+
+-- name: leave
+delete from worker where owner = $1;
