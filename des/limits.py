@@ -41,6 +41,8 @@ INTAKE_PUBLISHES_IN_FLIGHT_MAX = 64
 """Unconfirmed full messages; 2,000 of 1,000 contacts a second went through with 64 (facts, 2 cores)."""
 INTAKE_BYTES_MAX = 64 * MIB
 """Payloads taken by all doors of a process and not confirmed; above it the doors do not read."""
+HTTP_BODIES_BYTES_MAX = 256 * MIB
+"""JSON bodies of all requests in hand, read so far."""
 STREAM_CONTACTS_UNCONFIRMED_MAX = 100_000
 """Contacts one gRPC stream may be ahead of its confirms."""
 STREAM_BATCH_IDS_MAX = 16_384
@@ -143,6 +145,7 @@ _holds(SET_BYTES_MAX <= MESSAGE_BYTES_MAX // 2, "a set and the batch that overfi
 _holds(SETS_IN_FLIGHT_MAX + INTAKE_PUBLISHES_IN_FLIGHT_MAX < CONFIRMS_IN_FLIGHT_MAX, "intake waits for no slot")
 _holds(GRPC_MESSAGE_BYTES_MAX <= INTAKE_BYTES_MAX, "intake takes the largest batch")
 _holds(STREAM_REJECTED_BYTES_MAX <= MESSAGE_BYTES_MAX // 2, "a summary fits a message")
+_holds(HTTP_BODY_BYTES_MAX * 2 <= HTTP_BODIES_BYTES_MAX, "one body does not shut the others out")
 _holds(ACCEPT_GROUP_DELIVERIES_MAX <= PREFETCH_DELIVERIES, "a group is filled by what may be unacknowledged")
 _holds(CONTACTS_PER_MESSAGE_MAX <= ACCEPT_GROUP_CONTACTS_MAX, "a longest part fits an accept group")
 _holds(ERID_WINDOW_CONTACTS_MAX * 4 <= CONTACTS_IN_WORK_MAX, "one ERID cannot take all the memory")
