@@ -190,8 +190,7 @@ WITH (fillfactor='70');
 CREATE TABLE public.lease (
     partition smallint NOT NULL,
     owner uuid,
-    epoch bigint DEFAULT 0 NOT NULL,
-    expires_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL
+    epoch bigint DEFAULT 0 NOT NULL
 );
 
 CREATE TABLE public.outbox (

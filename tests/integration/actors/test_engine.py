@@ -78,9 +78,7 @@ class Rig:
 
     async def start(self, epoch: int = 1) -> None:
         async with self.database.connection() as connection:
-            await connection.execute(
-                "update lease set owner = $1, epoch = $2, expires_at = now() + interval '1 hour'", self.owner, epoch
-            )
+            await connection.execute("update lease set owner = $1, epoch = $2", self.owner, epoch)
         await self.engine.start()
         self.engine.router.gained(dict.fromkeys(range(64), epoch))
 

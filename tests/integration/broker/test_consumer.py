@@ -1,0 +1,201 @@
+"""The consumer on a real broker: order, groups of acks, refusal, redelivery, and coming back by itself."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import aiormq
+import pytest
+
+from des.broker.consumer import AmqpConsumer
+from des.broker.contract import DEAD_QUEUE, INGEST_EXCHANGE, INGEST_QUEUE, Delivery
+from des.broker.publisher import AmqpPublisher
+from des.errors import ConfigError
+from des.stack import PrivateRabbitMQ
+from tests.integration.broker.waiting import until
+
+KIND = "application/json"
+
+
+@pytest.fixture
+async def publisher(amqp_url: str) -> AsyncIterator[AmqpPublisher]:
+    publisher = AmqpPublisher(amqp_url)
+    await publisher.start()
+    yield publisher
+    await publisher.stop()
+
+
+@pytest.fixture
+async def consumer(amqp_url: str) -> AsyncIterator[AmqpConsumer]:
+    consumer = AmqpConsumer(amqp_url, prefetch=20, watch_s=0.2)
+    await consumer.start()
+    yield consumer
+    await consumer.stop()
+
+
+async def publish(publisher: AmqpPublisher, first: int, end: int) -> None:
+    for number in range(first, end):
+        await publisher.publish(INGEST_EXCHANGE, "k", str(number).encode(), content_type=KIND)
+
+
+async def take(consumer: AmqpConsumer, count: int) -> Sequence[Delivery]:
+    taken: list[Delivery] = []
+    async with asyncio.timeout(20):
+        while len(taken) < count:
+            taken += await consumer.take(count - len(taken))
+    return taken
+
+
+def numbers(deliveries: Sequence[Delivery]) -> list[int]:
+    return [int(delivery.body) for delivery in deliveries]
+
+
+async def count(amqp_url: str, queue: str) -> int:
+    """Messages ready in a queue, seen over a connection of its own."""
+    async with aiormq.connect(amqp_url) as connection:
+        channel = await connection.channel()
+        return (await channel.queue_declare(queue, passive=True)).message_count or 0
+
+
+async def test_deliveries_come_in_order_and_acks_make_room_for_more(
+    publisher: AmqpPublisher, consumer: AmqpConsumer
+) -> None:
+    await publish(publisher, 0, 50)
+    got = list(await take(consumer, 20))
+    assert consumer.unacked == 20  # the prefetch: no more come before an ack
+    consumer.ack(got)
+    got += await take(consumer, 20)
+    consumer.ack(got[20:])
+    got += await take(consumer, 10)
+    consumer.ack(got[40:])
+    assert numbers(got) == list(range(50))
+    await until(lambda: consumer.unacked == 0)
+
+
+async def test_acks_in_any_order_are_sent_once_and_only_up_to_the_first_gap(
+    amqp_url: str, publisher: AmqpPublisher, consumer: AmqpConsumer
+) -> None:
+    await publish(publisher, 0, 10)
+    got = await take(consumer, 10)
+    generation = got[0].generation
+    consumer.ack(got[5:])
+    consumer.ack(got[1:5])
+    await asyncio.sleep(0)
+    assert consumer.unacked == 10
+    consumer.ack(got[:1])
+    consumer.ack(got[:3])  # again: nothing is sent twice, or the broker would close the channel
+    await until(lambda: consumer.unacked == 0)
+    await publish(publisher, 10, 11)
+    (last,) = await take(consumer, 1)
+    assert (int(last.body), last.generation) == (10, generation)
+
+
+async def test_a_refused_delivery_lies_in_the_dead_letter_queue(
+    amqp_url: str, publisher: AmqpPublisher, consumer: AmqpConsumer
+) -> None:
+    await publish(publisher, 0, 4)
+    got = await take(consumer, 4)
+    consumer.ack(got[:1])
+    consumer.dead_letter(got[3])
+    consumer.ack(got[1:3])
+    await until(lambda: consumer.unacked == 0)
+    dead = AmqpConsumer(amqp_url, queue=DEAD_QUEUE)
+    await dead.start()
+    assert numbers(await take(dead, 1)) == [3]
+    await dead.stop()
+    await consumer.stop()
+    assert await count(amqp_url, INGEST_QUEUE) == 0
+    assert got[0].generation == 1
+
+
+async def test_what_was_not_acked_comes_again_after_a_stop(amqp_url: str, publisher: AmqpPublisher) -> None:
+    await publish(publisher, 0, 5)
+    first = AmqpConsumer(amqp_url)
+    await first.start()
+    got = await take(first, 5)
+    first.ack(got[:2])
+    await first.stop()
+    second = AmqpConsumer(amqp_url)
+    await second.start()
+    again = await take(second, 3)
+    assert numbers(again) == [2, 3, 4]
+    assert all(delivery.redelivered for delivery in again)
+    await second.stop()
+
+
+async def test_after_a_lost_connection_it_consumes_again_and_old_acks_are_dropped(
+    publisher: AmqpPublisher, consumer: AmqpConsumer
+) -> None:
+    await publish(publisher, 0, 3)
+    old = await take(consumer, 3)
+    assert consumer._wire is not None
+    consumer._wire._writer.transport.abort()
+    again = await take(consumer, 3)
+    assert numbers(again) == [0, 1, 2]
+    assert again[0].generation > old[0].generation
+    consumer.ack(old)
+    consumer.dead_letter(old[0])
+    await asyncio.sleep(0)
+    assert consumer.unacked == 3
+    consumer.ack(again)
+    await until(lambda: consumer.unacked == 0)
+
+
+async def test_a_queue_deleted_under_it_is_declared_and_consumed_again(
+    amqp_url: str, publisher: AmqpPublisher, consumer: AmqpConsumer
+) -> None:
+    generation = consumer._generation
+    async with aiormq.connect(amqp_url) as connection:
+        channel = await connection.channel()
+        await channel.queue_delete(INGEST_QUEUE)
+    await until(lambda: consumer._generation > generation and consumer.ready)
+    await publish(publisher, 0, 1)
+    assert numbers(await take(consumer, 1)) == [0]
+
+
+async def test_the_watchdog_replaces_a_consumer_that_gets_nothing_while_messages_are_ready(
+    publisher: AmqpPublisher, consumer: AmqpConsumer
+) -> None:
+    assert consumer._wire is not None
+    (tag,) = consumer._wire.channel.consumers  # type: ignore[attr-defined] # the abstract channel does not show it
+    await consumer._wire.channel.basic_cancel(tag)
+    await publish(publisher, 0, 2)
+    assert numbers(await take(consumer, 2)) == [0, 1]
+    assert consumer._generation == 2
+
+
+async def test_the_watchdog_leaves_a_consumer_alone_that_is_full(
+    publisher: AmqpPublisher, consumer: AmqpConsumer
+) -> None:
+    await publish(publisher, 0, 30)
+    await take(consumer, 20)
+    consumer.messages_ready = -1
+    for _ in range(3):  # three looks
+        await until(lambda: consumer.messages_ready == 10)
+        consumer.messages_ready = -1
+    assert consumer._generation == 1
+
+
+async def test_a_queue_with_other_properties_refuses_the_start_with_the_remedy(amqp_url: str) -> None:
+    async with aiormq.connect(amqp_url) as connection:
+        channel = await connection.channel()
+        await channel.queue_declare(INGEST_QUEUE, durable=True)
+    consumer = AmqpConsumer(amqp_url)
+    with pytest.raises(ConfigError, match=r"other properties.*des\.ingest"):
+        await consumer.start()
+
+
+@pytest.mark.slow
+async def test_a_broker_that_restarts_loses_nothing_confirmed(
+    rabbitmq: PrivateRabbitMQ, amqp_url: str, publisher: AmqpPublisher, consumer: AmqpConsumer
+) -> None:
+    await publish(publisher, 0, 10)
+    await rabbitmq.kill()
+    await until(lambda: not publisher.ready and not consumer.ready)
+    await rabbitmq.start()
+    await until(lambda: publisher.ready and consumer.ready, 60)
+    await publish(publisher, 10, 12)
+    got: set[int] = set()
+    while got != set(range(12)):
+        deliveries = await consumer.take(20)
+        consumer.ack(deliveries)
+        got.update(numbers(deliveries))
