@@ -1,7 +1,7 @@
 """5  providers: everyone who knows something about people, and the way there.
 
-A provider answers questions (`contract`), and nothing else: whether it is asked, how often, how fast and at what price is
-decided outside of it. Each field has a waterfall of providers; the engine asks the next one only after a miss.
+A provider answers questions (`contract`), and nothing else: whether it is asked, how often, how fast and at what price
+is decided outside of it. Each field has a waterfall of providers; the engine asks the next one only after a miss.
 
 - `contract`    what a provider is; the closed set of outcomes a call can end in
 - `waterfall`   pure: who is asked for what next, and what an outcome means for a contact
