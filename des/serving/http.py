@@ -24,7 +24,7 @@ from des.serving.paging import contact_place, enrichment_place, page_size
 from des.serving.query import path_erid, query_of
 from des.serving.results import Group, Results
 from des.serving.sse import CONTENT_TYPE as EVENT_STREAM
-from des.serving.sse import answer_events
+from des.serving.sse import EventDocument, answer_events
 from des.serving.stream import Stream, streaming
 from des.serving.watcher import Watcher
 from des.store.reading import Enrichment, ReadingStore
@@ -93,7 +93,7 @@ class EnrichmentRoutes:
             Route(
                 "GET", _PATH + "/events", self.events, "watchEnrichment", "The object again at every change",
                 {
-                    200: Body("events `progress` and `ended`; data: the object", {EVENT_STREAM: None}),
+                    200: Body("an event at every change", {EVENT_STREAM: EventDocument}),
                     204: Body("it has ended and `Last-Event-ID` says that this is known"),
                 },
                 (404, 422), request_headers={"Last-Event-ID": "id of the last event that was seen"}, streams=True,

@@ -4,6 +4,7 @@ An event's id is the object's fingerprint, so a client that comes back with it (
 not seen. Where all was seen and nothing will follow, the answer is 204, which tells an EventSource not to come again.
 """
 
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -19,6 +20,14 @@ from des.store.reading import Enrichment
 CONTENT_TYPE = "text/event-stream"
 _RECONNECT = b"retry: 1000\n\n"  # milliseconds
 _HEARTBEAT = b":\n\n"
+
+
+class EventDocument(msgspec.Struct, frozen=True):
+    """One event, as an EventSource shows it."""
+
+    id: str
+    event: Literal["progress", "ended"]
+    data: Annotated[str, msgspec.Meta(description="JSON: the object without its contacts")]
 
 
 async def answer_events(

@@ -1,6 +1,7 @@
 """The object of an ERID, page by page, by HTTP and gRPC."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import aiohttp
@@ -158,13 +159,14 @@ async def test_another_tenants_object_is_not_there(
     ]:  # fmt: skip
         async with http.request(method, f"/v1/enrichments/{erid}{path}") as answer:
             assert (answer.status, (await answer.json(content_type=None))["reason"]) == (404, "NOT_FOUND")
-    for call in [
+    calls: list[Awaitable[Any]] = [
         stub.GetEnrichment(pb.GetEnrichmentRequest(erid=str(erid))),
         stub.SealEnrichment(pb.SealEnrichmentRequest(erid=str(erid))),
         stub.CancelEnrichment(pb.CancelEnrichmentRequest(erid=str(erid))),
         stub.StreamResults(pb.StreamResultsRequest(erid=str(erid))).read(),
         stub.WatchEnrichment(pb.WatchEnrichmentRequest(erid=str(erid))).read(),
-    ]:
+    ]
+    for call in calls:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call
         assert caught.value.code() is grpc.StatusCode.NOT_FOUND
@@ -239,8 +241,8 @@ async def _mixed_population(
     return expected + [(str(batch_id), position, f"P{position}") for position in range(large)]
 
 
-async def _get(http: aiohttp.ClientSession, erid: UUID, **params: str) -> dict[str, object]:
+async def _get(http: aiohttp.ClientSession, erid: UUID, **params: str) -> dict[str, Any]:
     async with http.get(f"/v1/enrichments/{erid}", params=params) as answer:
         assert answer.status == 200, await answer.text()
-        body: dict[str, object] = await answer.json()
+        body: dict[str, Any] = await answer.json()
         return body
