@@ -85,6 +85,7 @@ class Acceptor:
         self._on_dirty = on_dirty
         self._accepting = accepting
         self._tasks = TaskOwner(self.name)
+        self._observe: Callable[[float], None] = lambda _: None
         self.batches = self.contacts = self.duplicates = self.quarantined = 0
 
     async def start(self) -> None:
@@ -96,10 +97,15 @@ class Acceptor:
         """Accept nothing more; what is not acked is redelivered."""
         await self._tasks.close()
 
+    def measure(self, observe: Callable[[float], None]) -> None:
+        """Have the seconds of each group told, from its arrival to its acknowledgement."""
+        self._observe = observe
+
     async def _run(self) -> None:
         while True:
             await self._backlog.below()
             deliveries = await self._consumer.take(ACCEPT_GROUP_DELIVERIES_MAX)
+            began = self._clock.monotonic()
             batches, refused = self._decode(deliveries)
             self._accepting.update(batch.key for batch in batches)
             acceptance = await self._accept(batches, refused)
@@ -108,6 +114,7 @@ class Acceptor:
             self._count(acceptance)
             self._on_accepted(acceptance.new)
             self._accepting.clear()
+            self._observe(self._clock.monotonic() - began)
 
     def _decode(self, deliveries: Sequence[Delivery]) -> tuple[list[ContactBatch], list[Refused]]:
         """Make batches of what can be read, and quarantine rows of what cannot."""

@@ -88,6 +88,7 @@ class Aggregator:
         "loads_in_flight",
         "partition",
         "queued",
+        "resting",
         "tenant",
         "units_in_flight",
         "withdraws",
@@ -101,6 +102,7 @@ class Aggregator:
         self.queued = False
         self.in_line = False
         self.dead = False
+        self.resting = False
         self.withdraws = False
         self.units_in_flight = 0
         self.loads_in_flight = 0
@@ -121,7 +123,12 @@ class Aggregator:
     @property
     def wants(self) -> int:
         """Contacts it could take into work now."""
-        return 0 if self.dead else self._aggregate.wants
+        return 0 if self.dead or self.resting else self._aggregate.wants
+
+    @property
+    def in_work(self) -> int:
+        """Contacts in work."""
+        return self._aggregate.in_work
 
     def tell(self, mail: Mail) -> None:
         """Put mail into the mailbox. Its size is bounded by what the aggregate has asked for and the router holds."""
@@ -227,7 +234,7 @@ class Aggregator:
         if aggregate.held != self._held:
             self._parts.keeper.held(aggregate.held - self._held)
             self._held = aggregate.held
-        if aggregate.wants:
+        if self.wants:
             self._parts.scheduler.want(self)
         elif aggregate.idle and not self._mailbox:
             self._parts.keeper.passivate(self)

@@ -49,8 +49,11 @@ class Committer:
         self._waiting: deque[Entry] = deque()
         self._wake = asyncio.Event()
         self._tasks = TaskOwner(self.name)
+        self._taken_at = 0.0
+        self._observe: Callable[[float], None] = lambda _: None
         self.contacts_waiting = 0
         self.groups = 0
+        self.contacts = 0
 
     async def start(self) -> None:
         """Start committing."""
@@ -61,6 +64,14 @@ class Committer:
         await self._tasks.close()
         self._waiting.clear()
         self.contacts_waiting = 0
+
+    def measure(self, observe: Callable[[float], None]) -> None:
+        """Have the seconds of each group told."""
+        self._observe = observe
+
+    def oldest_s(self) -> float:
+        """Seconds since the group that is being committed was taken; 0 when there is none."""
+        return self._clock.monotonic() - self._taken_at if self._taken_at else 0.0
 
     def submit(self, unit: CommitUnit, aggregator: Aggregator) -> None:
         """Queue a unit; the aggregator hears `committed`, or its keeper that it is stale."""
@@ -73,7 +84,10 @@ class Committer:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting:
+                self._taken_at = self._clock.monotonic()
                 await self._commit(self._take())
+                self._observe(self._clock.monotonic() - self._taken_at)
+                self._taken_at = 0.0
 
     def _take(self) -> list[Entry]:
         """Units that wait, up to the bound of a group, at least one."""
@@ -139,6 +153,7 @@ class Committer:
             else:
                 landed += len(unit.rows)
                 aggregator.committed(unit.rows)
+        self.contacts += landed
         self._on_committed(commit, landed)
 
 

@@ -6,7 +6,7 @@
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from des.actors.aggregator import Aggregator, Parts
 from des.actors.committer import Committer
@@ -27,6 +27,9 @@ from des.telemetry import Event, logger
 
 log = logger(__name__)
 
+LOOK_S = 0.02
+"""How often a release looks whether what it waits for has finished."""
+
 
 class Engine:
     """Works the partitions whose leases it is told of. A Service: `start`, `stop`."""
@@ -44,6 +47,7 @@ class Engine:
         contacts_in_work_max: int = CONTACTS_IN_WORK_MAX,
     ) -> None:
         """Take the store, the plan, each provider's dispatcher, and whom to tell of each commit and its contacts."""
+        self._clock = clock
         self.scheduler = Scheduler(contacts_in_work_max)
         self.supervisor = Supervisor(clock)
         self.recovery = Recovery(store, clock)
@@ -71,6 +75,14 @@ class Engine:
         log.info(Event.ENGINE_DRAINED, complete=drained, left=self.scheduler.in_work)
         self.router.lost(list(self.router.owned))
         await self._services.stop()
+
+    async def release(self, partitions: Collection[int]) -> None:
+        """Let what is in work of these partitions finish, for DRAIN_S at most, and take nothing new of them into work."""
+        self.router.rest(partitions)
+        waited_s = 0.0
+        while self.router.is_busy(partitions) and waited_s < DRAIN_S:
+            await self._clock.sleep(LOOK_S)
+            waited_s += LOOK_S
 
     async def _drained(self) -> bool:
         try:

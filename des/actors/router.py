@@ -28,6 +28,7 @@ class Router:
         self._parts: Parts | None = None
         self._aggregators: dict[Erid, Aggregator] = {}
         self._epochs: dict[int, int] = {}
+        self._resting: set[int] = set()
         self._contacts_held = 0
         self._place = asyncio.Event()
         self._place.set()
@@ -64,8 +65,22 @@ class Router:
         gone = set(partitions)
         for partition in gone:
             self._epochs.pop(partition, None)
+            self._resting.discard(partition)
         for aggregator in [one for one in self._aggregators.values() if one.partition in gone]:
             self._drop(aggregator)
+
+    def rest(self, partitions: Iterable[int]) -> None:
+        """Take nothing more of these partitions into work; they will be given back."""
+        resting = set(partitions)
+        self._resting |= resting
+        for aggregator in self._aggregators.values():
+            if aggregator.partition in resting:
+                aggregator.resting = True
+
+    def is_busy(self, partitions: Iterable[int]) -> bool:
+        """Whether anything of these partitions is in work."""
+        asked = set(partitions)
+        return any(one.partition in asked and one.in_work for one in self._aggregators.values())
 
     # ---- work ----------------------------------------------------------------------------------------------------
 
@@ -147,6 +162,7 @@ class Router:
             self._on_dirty(partition)
             return None
         aggregator = Aggregator(erid, partition, self._epochs[partition], self._parts)
+        aggregator.resting = partition in self._resting
         self._aggregators[erid] = aggregator
         if len(self._aggregators) >= AGGREGATORS_MAX:
             self._place.clear()

@@ -9,7 +9,12 @@ from des.providers.waterfall import Step
 
 
 class Asker(Protocol):
-    """Who hears the answers: an aggregator's shell. Both calls are synchronous and must not raise."""
+    """Who hears the answers: an aggregator's shell. Both calls are synchronous and must not raise.
+
+    `withdraws`: its questions that are not sent yet are to come back unasked.
+    """
+
+    withdraws: bool
 
     def answered(self, step: Step, items: Sequence[Any], outcomes: Sequence[Outcome]) -> None:
         """Receive one outcome for each of these items."""
@@ -21,7 +26,7 @@ class Asker(Protocol):
 class Ask:
     """Questions of one ERID for one step; `items` are the asker's own and come back with the answers."""
 
-    __slots__ = ("asker", "attempts", "erid", "items", "questions", "size", "step", "tenant", "withdrawn")
+    __slots__ = ("asker", "attempts", "erid", "items", "questions", "size", "step", "tenant")
 
     def __init__(
         self,
@@ -42,12 +47,9 @@ class Ask:
         self.questions = questions
         self.size = len(questions)
         self.attempts = attempts
-        self.withdrawn = False
 
     def again(self, indexes: Sequence[int], attempts: int) -> "Ask":
         """Make an ask of some of these questions, to be put once more."""
         items = [self.items[index] for index in indexes]
         questions = [self.questions[index] for index in indexes]
-        ask = Ask(self.tenant, self.erid, self.step, self.asker, items, questions, attempts)
-        ask.withdrawn = self.withdrawn
-        return ask
+        return Ask(self.tenant, self.erid, self.step, self.asker, items, questions, attempts)

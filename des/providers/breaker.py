@@ -1,7 +1,7 @@
 """The breaker: a provider that fails again and again is left alone for a while, then tried with one call.
 
-    closed ──failures_max in a row──▶ open ──open_s──▶ half open (one call) ──success──▶ closed
-                                        ▲──────────────failure──────────────┘
+closed ──failures_max in a row──▶ open ──open_s──▶ half open (one call) ──success──▶ closed
+                                    ▲──────────────failure──────────────┘
 """
 
 import enum

@@ -82,7 +82,7 @@ class Traits:
 
     `gives`: the fields it can answer. `batch_max`: questions a call can carry. `slots`: calls in flight at once.
     `deadline_s`: bound of one call. `attempts_max`: calls for one question before a transient failure is final.
-    `paid` and `replay`: what asking costs. `rate_windows`: permitted calls as (count, window in seconds).
+    `remote`: a call leaves this machine and counts against the bound of all calls. `paid` and `replay`: what asking costs. `rate_windows`: permitted calls as (count, window in seconds).
     """
 
     name: str
@@ -91,6 +91,7 @@ class Traits:
     slots: int = 64
     deadline_s: float = 10.0
     attempts_max: int = 5
+    remote: bool = False
     paid: bool = False
     replay: Replay = Replay.NEVER_FREE
     rate_windows: tuple[tuple[int, float], ...] = ()

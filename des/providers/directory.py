@@ -90,7 +90,7 @@ class DirectoryProvider:
                 key = SEPARATOR.join((company, block_of(name), name))
                 (by_identity if "." in company else by_company).add(question.tenant, key, index)
                 named.append((index, name, company))
-            elif contact.email:
+            elif "@" in contact.email and contact.email.isprintable():
                 by_email.add(question.tenant, contact.email.strip().lower(), index)
             else:
                 outcomes[index] = NOBODY

@@ -75,6 +75,11 @@ class Dispatcher:
         return len(self._queue) + sum(entry[2].size for entry in self._later)
 
     @property
+    def paused(self) -> bool:
+        """Whether it sends nothing for now: rate limited, out of quota, refused, or failing."""
+        return self._breaker.state is BreakerState.OPEN or self._paused_until > self._clock.monotonic()
+
+    @property
     def breaker(self) -> BreakerState:
         """Whether calls go out."""
         return self._breaker.state
@@ -125,9 +130,9 @@ class Dispatcher:
                 self._wake_after(delay)
                 return []
             slices = self._queue.take(self.traits.batch_max)
-            asked = [one for one in slices if not one[0].withdrawn]
+            asked = [one for one in slices if not one[0].asker.withdraws]
             if len(asked) < len(slices):
-                _give_back([one for one in slices if one[0].withdrawn])
+                _give_back([one for one in slices if one[0].asker.withdraws])
             if asked:
                 self._count_call()
                 return asked
@@ -214,12 +219,14 @@ class Dispatcher:
             # Our own store or broker is away: nobody was asked, so no attempt is spent on it.
             self._pause(RETRY_FIRST_S * (1 + self._random.random()), error.reason)
             return [Outcome(OutcomeKind.RATE_LIMITED, reason=error.reason)] * len(questions)
-        except Exception as error:  # noqa: BLE001 - a provider's bug must not stop the others
+        except Exception as error:
             log.error(Event.PROVIDER_FAILED, provider=self.traits.name, exc_info=error)
             kind = OutcomeKind.UNKNOWN if self.traits.paid else OutcomeKind.TRANSIENT
             return [Outcome(kind, reason=type(error).__name__)] * len(questions)
         if len(outcomes) != len(questions):
-            log.error(Event.PROVIDER_FAILED, provider=self.traits.name, questions=len(questions), outcomes=len(outcomes))
+            log.error(
+                Event.PROVIDER_FAILED, provider=self.traits.name, questions=len(questions), outcomes=len(outcomes)
+            )
             kind = OutcomeKind.UNKNOWN if self.traits.paid else OutcomeKind.TRANSIENT
             return [Outcome(kind, reason="WRONG_NUMBER_OF_OUTCOMES")] * len(questions)
         return outcomes

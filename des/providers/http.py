@@ -28,7 +28,7 @@ from des.contact import FieldType
 from des.errors import ConfigError
 from des.providers.contract import MISS, FieldTypes, Outcome, OutcomeKind, Question, Replay, Traits, Value
 from des.providers.paths import Path
-from des.providers.request import RequestTemplate
+from des.providers.request import MissingInput, RequestTemplate
 from des.providers.transport import CallFailed, Reply, Transport
 from des.providers.values import Values
 from des.providers.verdict import StatusMap, failed_call, refused, unreadable
@@ -83,6 +83,7 @@ class HttpProvider:
             slots=config.concurrency,
             deadline_s=config.deadline_s,
             attempts_max=config.attempts_max,
+            remote=True,
             paid=config.paid,
             replay=Replay(config.replay),
             rate_windows=tuple((rate.count, rate.per_s) for rate in config.rate),
@@ -111,14 +112,13 @@ class HttpProvider:
 
     async def _ask(self, question: Question) -> Outcome:
         contact = question.contact
-        missing = self._request.missing(contact)
-        if missing:
-            return Outcome(OutcomeKind.INVALID_INPUT, reason=f"NEEDS {missing}")
-        request = self._request.render(contact)
         try:
+            request = self._request.render(contact)
             reply = await self._transport.send(
                 self._request.method, request.url, headers=request.headers, body=request.body
             )
+        except MissingInput as missing:
+            return Outcome(OutcomeKind.INVALID_INPUT, reason=f"NEEDS {missing}")
         except CallFailed as failed:
             return failed_call(failed, paid=self._paid)
         return self._judge(reply, contact.country)

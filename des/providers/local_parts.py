@@ -64,7 +64,8 @@ def _of_pair(first: str, last: str, region: str) -> Spellings | None:
 
 @functools.lru_cache(REMEMBERED_NAMES)
 def _of_full(full: str, region: str) -> Spellings | None:
-    parts = [bare for part in full.split(",") if (bare := _bare(part))]
+    pieces = full.split(",")
+    parts = [bare for at, part in enumerate(pieces) if (bare := _bare(part)) and (at == 0 or not _is_around(part))]
     words = " ".join([*parts[1:], *parts[:1]]).split()
     if not words:
         return None
@@ -86,6 +87,10 @@ def _bare(text: str) -> str:
     words = unicodedata.normalize("NFKC", text).split()
     kept = [word for word in words if _plain(word) not in _AROUND]
     return " ".join(kept or words)
+
+
+def _is_around(text: str) -> bool:
+    return all(_plain(word) in _AROUND for word in text.split())
 
 
 def _given(text: str, region: str) -> tuple[str, ...]:

@@ -144,8 +144,8 @@ class PeopleCsv:
             value = self._values.normalise(self._type(column), text, row.get("country", ""))
             if value is None:
                 yield Problem(line, Reason.INVALID_VALUE, f"{column}: {text[:80]!r}", rejected=False)
-            else:
-                values[column] = value
+            else:  # no host that people work at tells John@ from john@
+                values[column] = value.lower() if column == "professional_email" else value
         yield self._person(line, row, values)
 
     def _type(self, column: str) -> FieldType:

@@ -18,6 +18,10 @@ class Rendered(msgspec.Struct, frozen=True, gc=False):
     body: bytes | None
 
 
+class MissingInput(Exception):
+    """The contact lacks a value that the request needs; the message names it (`first_name`, `domain or company_name`)."""
+
+
 class RequestTemplate:
     """Makes requests from contacts. Raises ConfigError, naming `place` and the remedy, for what does not parse.
 
@@ -40,29 +44,40 @@ class RequestTemplate:
             self.headers.setdefault("content-type", "application/json")
         self._headers = {key: text for key, text in headers.items() if text.constant is None}
         self._fixed = [f"{key}={text.constant}" for key, text in query.items() if text.constant is not None]
-        self._query = [(f"{key}=", text.render) for key, text in query.items() if text.constant is None]
+        varying = [(key, text) for key, text in query.items() if text.constant is None]
+        self._query = [(f"{key}=", text.render, _needs(text)) for key, text in varying]
         self._joint = "&" if "?" in config.url else "?"
-        holes = [hole for text in (self._url, *query.values(), *headers.values()) for hole in text.placeholders]
-        holes += self._body.placeholders if self._body else ()
+        # A parameter that is one placeholder is checked as it is rendered; the rest of what is required before.
+        texts = [self._url, *headers.values(), *[text for _, text in varying if not _needs(text)]]
+        holes = [hole for text in texts for hole in text.placeholders] + list(
+            self._body.placeholders if self._body else ()
+        )
         self._required = [hole for hole in holes if hole.required]
 
-    def missing(self, contact: Contact) -> str:
-        """Name of the first required value that the contact lacks (`first_name`, `domain or company_name`), or ""."""
+    def render(self, contact: Contact) -> Rendered:
+        """The request for a contact. Raises MissingInput where the contact lacks what is required."""
         for hole in self._required:
             if not hole.read(contact):
-                return " or ".join(hole.names)
-        return ""
-
-    def render(self, contact: Contact) -> Rendered:
-        """The request for a contact."""
+                raise MissingInput(hole.label)
         url = self._url.constant or self._url.render(contact)
-        query = [*self._fixed, *[key + value for key, read in self._query if (value := read(contact))]]
+        query = list(self._fixed)
+        for key, read, needs in self._query:
+            value = read(contact)
+            if value:
+                query.append(key + value)
+            elif needs:
+                raise MissingInput(needs)
         if query:
             url += self._joint + "&".join(query)
         headers = None
         if self._headers:
             headers = {key: value for key, text in self._headers.items() if (value := text.render(contact))}
         return Rendered(url, headers, self._body.render(contact) if self._body else None)
+
+
+def _needs(text: Text) -> str:
+    """Label of the required placeholder that is the whole text, or ""."""
+    return text.placeholders[0].label if text.is_one_placeholder and text.placeholders[0].required else ""
 
 
 def _check_url(url: str, place: str) -> None:

@@ -70,6 +70,11 @@ class Placeholder:
     read: Getter
     required: bool
 
+    @property
+    def label(self) -> str:
+        """What it asks for, in words."""
+        return " or ".join(self.names)
+
 
 class Text:
     """A compiled text with placeholders, encoded for what it is `within`.
@@ -94,6 +99,11 @@ class Text:
         self.placeholders = tuple(part for part in self._parts if isinstance(part, Placeholder))
         self._only = self.placeholders[0].read if len(self._parts) == len(self.placeholders) == 1 else None
         self.constant = None if self.placeholders else "".join(map(str, self._parts))
+
+    @property
+    def is_one_placeholder(self) -> bool:
+        """Whether it is a placeholder and nothing else."""
+        return self._only is not None
 
     def render(self, contact: Contact) -> str:
         """The text for a contact; "" stands for each value it does not have."""

@@ -62,7 +62,8 @@ class Waterfall:
     def __init__(self, order: Mapping[str, Sequence[str]], gives: Mapping[str, frozenset[str]]) -> None:
         """Take each field's providers in order, and what each provider gives; one that cannot give a field is skipped."""
         self.order = {
-            field: tuple(name for name in names if field in gives.get(name, frozenset())) for field, names in order.items()
+            field: tuple(name for name in names if field in gives.get(name, frozenset()))
+            for field, names in order.items()
         }
         self._starts: dict[tuple[str, ...], tuple[Step | None, tuple[str, ...]]] = {}
         self._steps: dict[Cursor, Step] = {}
@@ -105,7 +106,9 @@ def not_found(fields: Sequence[str], tried: Tried, now: float) -> dict[str, Fiel
     }
 
 
-def ended(step: Step, fields: Sequence[str], state: FieldState, reason: str, tried: Tried, now: float) -> dict[str, FieldResult]:
+def ended(
+    step: Step, fields: Sequence[str], state: FieldState, reason: str, tried: Tried, now: float
+) -> dict[str, FieldResult]:
     """Results of fields that the step's provider ended without a value."""
     return {
         name: FieldResult(state, provider=step.provider, reason=reason, at=now, attempts=attempts_for(name, tried))

@@ -123,6 +123,11 @@ class Database:
             except _UNAVAILABLE as error:
                 raise CommitUnknown(f"COMMIT: {str(error) or type(error).__name__}") from error
 
+    async def check(self) -> None:
+        """Return when Postgres answers. Raises StoreUnavailable."""
+        async with self.connection() as connection:
+            await connection.execute("select 1")
+
     async def connect(self) -> asyncpg.Connection:
         """Open a connection of the caller's own, outside the pool (LISTEN, session locks). Raises StoreUnavailable."""
         with mapped_errors():

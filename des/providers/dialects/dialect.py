@@ -32,6 +32,7 @@ class Dialect:
             slots=limits.concurrency,
             deadline_s=limits.deadline_s,
             attempts_max=limits.attempts_max,
+            remote=True,
             paid=True,
             replay=self.replay,
             rate_windows=tuple((rate.count, rate.per_s) for rate in limits.rate),

@@ -1,0 +1,250 @@
+"""The parts of each role, and the process they make."""
+
+import asyncio
+import enum
+from collections.abc import Collection, Sequence
+from uuid import UUID, uuid4
+
+from des import failpoints
+from des.actors.acceptor import Acceptor, Backlog
+from des.actors.engine import Engine
+from des.actors.leases import LeaseKeeper
+from des.app.metrics import watch_worker
+from des.app.providers import build_providers, build_waterfall
+from des.broker.consumer import AmqpConsumer
+from des.broker.publisher import AmqpPublisher, user_of
+from des.clock import SystemClock
+from des.config import Settings
+from des.errors import BrokerUnavailable
+from des.ingest.http import IngestRoutes
+from des.ingest.intake import Intake
+from des.ingest.server import GrpcServer, GrpcService
+from des.ingest.servicer import IngestServicer
+from des.lifecycle import Service, Services
+from des.outbox import Relay
+from des.providers.dispatcher import Dispatcher
+from des.routes import Route
+from des.serving.grpc import EnrichmentServicer
+from des.serving.health import Check, HealthRoutes
+from des.serving.http import EnrichmentRoutes
+from des.serving.results import Results
+from des.serving.server import HttpServer
+from des.serving.watcher import Watcher
+from des.store import migrate
+from des.store.contract import Commit
+from des.store.directory import Directory
+from des.store.leases import Leases
+from des.store.notices import Notices
+from des.store.outbox import Outbox
+from des.store.postgres import Database
+from des.store.serving import EnrichmentStore
+from des.store.work import PostgresWorkStore
+from des.telemetry import Telemetry
+from des.v1 import enrichment_pb2
+from des.v1.enrichment_pb2_grpc import add_EnrichmentServiceServicer_to_server
+from des.wire import TenantResolver, decode_contacts
+
+ENRICHMENT_SERVICE = enrichment_pb2.DESCRIPTOR.services_by_name["EnrichmentService"].full_name
+
+
+class Role(enum.StrEnum):
+    """What a process can be, in the order of the data."""
+
+    INGEST = "ingest"
+    WORKER = "worker"
+    RELAY = "relay"
+    SERVING = "serving"
+
+
+class App:
+    """A process of DES. A Service: `start`, `stop`."""
+
+    name = "des"
+
+    def __init__(self, settings: Settings, roles: Collection[Role]) -> None:
+        """Make the parts of these roles. Raises ConfigError where the settings cannot work; starts nothing."""
+        settings.require_servers()
+        failpoint = settings.armed_failpoint
+        failpoints.arm(*failpoint if failpoint else (None,))
+        self._settings = settings
+        self._clock = SystemClock()
+        self._owner: UUID = uuid4()
+        self.telemetry = Telemetry()
+        self._checks: dict[str, Check] = {}
+        self._routes: list[Route] = []
+        self._grpc_services: list[GrpcService] = []
+        self._fields = frozenset(settings.fields)
+        self._amqp_url = settings.amqp_url.get_secret_value()
+        self._database = Database(settings.database_url.get_secret_value(), settings.database_connections_max)
+        self._relay: Relay | None = None
+        self._watcher: Watcher | None = None
+        services: list[Service] = [self._database, _Schema(self._database)]
+        self._checks["postgres"] = self._database.check
+        if Role.RELAY in roles:
+            services += self._relay_parts()
+        if Role.SERVING in roles:
+            services += self._serving_parts()
+        if Role.WORKER in roles:
+            services += self._worker_parts()
+        if Role.INGEST in roles:
+            services += self._ingest_parts()
+        self._grpc = GrpcServer(self._grpc_services, host=settings.grpc.host, port=settings.grpc.port)
+        self._routes += HealthRoutes(self._checks, self.telemetry.registry).routes()
+        self._http = HttpServer(
+            self._routes, host=settings.http.host, port=settings.http.port, on_stop=self._release_streams
+        )
+        if self._grpc_services:
+            services.append(self._grpc)
+        self._services = Services([*services, self._http])
+
+    @property
+    def grpc_address(self) -> str:
+        """Where gRPC listens, `host:port`; empty where this process serves none."""
+        return f"{self._settings.grpc.host}:{self._grpc.port}" if self._grpc.port else ""
+
+    @property
+    def http_address(self) -> str:
+        """Where HTTP listens, as a URL."""
+        return f"http://{self._settings.http.host}:{self._http.port}"
+
+    async def start(self) -> None:
+        """Start every part, downstream first. Raises what the first that fails raises."""
+        await self._services.start()
+
+    async def stop(self) -> None:
+        """Stop every part in the order of the data, within the grace: intake closes, mail drains, the rest is stored."""
+        await self._services.stop(self._settings.shutdown_grace_s)
+
+    def hurry(self) -> None:
+        """Cut the stop short."""
+        self._services.hurry()
+
+    # ---- roles ---------------------------------------------------------------------------------------------------
+
+    def _relay_parts(self) -> Sequence[Service]:
+        publisher = AmqpPublisher(self._amqp_url, name="event publisher")
+        self._checks["event publisher"] = _ready(publisher)
+        self._relay = Relay(Outbox(self._database), publisher, self._clock)
+        return [publisher, self._relay]
+
+    def _serving_parts(self) -> Sequence[Service]:
+        store = EnrichmentStore(self._database, decode_contacts)
+        watcher = self._watcher = Watcher(store)
+        results = Results(store, watcher, self._clock)
+        servicer = EnrichmentServicer(store, results, watcher)
+        self._grpc_services.append(
+            GrpcService(
+                ENRICHMENT_SERVICE,
+                lambda server: add_EnrichmentServiceServicer_to_server(servicer, server),
+                watcher.release,
+            )
+        )
+        self._routes += EnrichmentRoutes(store, results, watcher).routes()
+        return [watcher]
+
+    def _worker_parts(self) -> Sequence[Service]:
+        settings, database, clock = self._settings, self._database, self._clock
+        providers = build_providers(settings, Directory(database), clock)
+        waterfall = build_waterfall(settings, providers)
+        overall = asyncio.Semaphore(settings.worker.calls_in_flight_max)
+        dispatchers = [Dispatcher(one, clock, overall if one.traits.remote else None) for one in providers.values()]
+        store = PostgresWorkStore(database, self._owner)
+        backlog = Backlog(settings.worker.accepted_contacts_high_water)
+
+        def on_committed(commit: Commit, contacts: int) -> None:
+            backlog.add(-contacts)
+            if commit.events and self._relay is not None:
+                self._relay.wake()
+            if self._watcher is not None:
+                for tenant, erid in commit.changed:
+                    self._watcher.notify(tenant, erid)
+
+        engine = Engine(
+            store,
+            clock,
+            waterfall,
+            dispatchers,
+            on_committed=on_committed,
+            contacts_in_work_max=settings.worker.contacts_in_work_max,
+        )
+        router = engine.router
+
+        def look_again() -> None:
+            for partition in router.owned:
+                engine.recovery.dirty(partition)
+
+        notices = Notices(
+            database,
+            clock,
+            on_partition=lambda partition: engine.recovery.dirty(partition) if partition in router.owned else None,
+            on_cancelled=lambda tenant, erid: router.cancel((tenant, erid)),
+            on_resumed=look_again,
+        )
+        keeper = LeaseKeeper(
+            Leases(database, self._owner),
+            clock,
+            on_gained=router.gained,
+            on_lost=router.lost,
+            on_release=engine.release,
+        )
+        consumer = AmqpConsumer(self._amqp_url)
+        acceptor = Acceptor(
+            consumer,
+            store,
+            clock,
+            backlog,
+            tenants=TenantResolver(settings.tenants, user_of(self._amqp_url)),
+            fields=self._fields,
+            owned=router.owned,
+            accepting=engine.accepting,
+            on_accepted=router.accepted,
+            on_dirty=engine.recovery.dirty,
+        )
+        self._checks["consumer"] = _ready(consumer)
+        watch_worker(self.telemetry, engine, acceptor, backlog)
+        # The keeper first, so that it stops last: leases are given back when nothing is in work under them.
+        return [keeper, engine, notices, consumer, acceptor]
+
+    def _ingest_parts(self) -> Sequence[Service]:
+        publisher = AmqpPublisher(self._amqp_url, name="intake publisher")
+        self._checks["intake publisher"] = _ready(publisher)
+        intake = Intake(publisher)
+        servicer = IngestServicer(intake, self._fields)
+        self._grpc_services.append(GrpcService(servicer.service_name, servicer.add_to, servicer.drain))
+        self._routes += IngestRoutes(intake, self._fields).routes()
+        return [publisher, intake]
+
+    def _release_streams(self) -> None:
+        if self._watcher is not None:
+            self._watcher.release()
+
+
+class _Schema:
+    """A Service: refuses to go on where the schema is not this version's."""
+
+    name = "schema"
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def start(self) -> None:
+        """Check. Raises SchemaMismatch."""
+        await migrate.check(self._database)
+
+    async def stop(self) -> None:
+        """Nothing stays open."""
+
+
+def _ready(part: AmqpPublisher | AmqpConsumer) -> Check:
+    """Make a check of a part that knows whether it is connected."""
+
+    async def check() -> None:
+        if not part.ready:
+            raise BrokerUnavailable(f"the {part.name} has no connection to RabbitMQ")
+
+    return check
+
+
+def build(settings: Settings, roles: Collection[str] = tuple(Role)) -> App:
+    """Make a process with these roles. Raises ConfigError."""
+    return App(settings, frozenset(Role(role) for role in roles))

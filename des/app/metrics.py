@@ -1,0 +1,36 @@
+"""What is watched: where each number of the metrics table is kept."""
+
+from des.actors.acceptor import Acceptor, Backlog
+from des.actors.engine import Engine
+from des.providers.dispatcher import Dispatcher
+from des.telemetry import Measure, Stage, Telemetry
+
+
+def watch_worker(telemetry: Telemetry, engine: Engine, acceptor: Acceptor, backlog: Backlog) -> None:
+    """Watch the acceptor, the actors, the committer and every provider."""
+    watch = telemetry.watch
+    watch(Measure.STAGE_IN, lambda: acceptor.contacts, stage=Stage.ACCEPT)
+    watch(Measure.STAGE_DONE, lambda: acceptor.batches, stage=Stage.ACCEPT, outcome="new_batches")
+    watch(Measure.STAGE_DONE, lambda: acceptor.duplicates, stage=Stage.ACCEPT, outcome="duplicate_batches")
+    watch(Measure.STAGE_DONE, lambda: acceptor.quarantined, stage=Stage.ACCEPT, outcome="quarantined")
+    watch(Measure.BACKLOG, lambda: backlog.contacts)
+    watch(Measure.AGGREGATORS, lambda: len(engine.router))
+    watch(Measure.PARTITIONS, lambda: len(engine.router.owned))
+    watch(Measure.STAGE_IN_FLIGHT, lambda: engine.scheduler.in_work, stage=Stage.WORK)
+    watch(Measure.STAGE_WAITING, lambda: engine.router.contacts_held - engine.scheduler.in_work, stage=Stage.WORK)
+    watch(Measure.STAGE_WAITING, lambda: engine.committer.contacts_waiting, stage=Stage.COMMIT)
+    watch(Measure.STAGE_DONE, lambda: engine.committer.contacts, stage=Stage.COMMIT, outcome="committed")
+    watch(Measure.STAGE_OLDEST, engine.committer.oldest_s, stage=Stage.COMMIT)
+    engine.committer.measure(telemetry.seconds(Measure.STAGE_LATENCY, stage=Stage.COMMIT))
+    acceptor.measure(telemetry.seconds(Measure.STAGE_LATENCY, stage=Stage.ACCEPT))
+    for name, dispatcher in engine.dispatchers.items():
+        _watch_provider(telemetry, name, dispatcher)
+
+
+def _watch_provider(telemetry: Telemetry, name: str, dispatcher: Dispatcher) -> None:
+    watch = telemetry.watch
+    watch(Measure.PROVIDER_CALLS, lambda: dispatcher.calls, provider=name)
+    watch(Measure.PROVIDER_WAITING, lambda: dispatcher.waiting, provider=name)
+    watch(Measure.PROVIDER_IN_FLIGHT, lambda: dispatcher.in_flight, provider=name)
+    watch(Measure.PROVIDER_PAUSED, lambda: dispatcher.paused, provider=name)
+    telemetry.watch_each(Measure.PROVIDER_OUTCOMES, lambda: dispatcher.outcomes, "outcome", provider=name)
