@@ -14,6 +14,27 @@ mapped to an outcome, and the values are read at their paths. What is not descri
 | 451 | suppressed |
 | everything else | transient |
 | sent, and no readable answer | unknown where the calls are paid, else transient |
+
+A description, here of the sandbox's plain vendor:
+
+    [providers.plain]
+    kind = "http"
+    concurrency = 16
+    reference_path = "id"
+
+    [providers.plain.request]
+    url = "http://127.0.0.1:8090/lookup"
+    query = { first_name = "{first_name!}", last_name = "{last_name!}", company = "{domain,company_name!}" }
+
+    [providers.plain.values]
+    professional_email = { path = "data.email", confidence_path = "data.score", confidence_scale = 100 }
+    phone_number = { path = "data.phone", confidence = 0.7 }
+
+    [[providers.plain.outcomes]]
+    status = [404]
+    when = { path = "error", equals = "no such route" }
+    outcome = "transient"
+    reason = "WRONG_ADDRESS"
 """
 
 import math

@@ -6,7 +6,7 @@ import msgspec
 
 from des.config_providers import RequestConfig
 from des.contact import Contact
-from des.errors import ConfigError
+from des.errors import ConfigError, TerminalError
 from des.providers.template import Body, Text, Within, encode
 
 
@@ -18,8 +18,13 @@ class Rendered(msgspec.Struct, frozen=True, gc=False):
     body: bytes | None
 
 
-class MissingInput(Exception):
-    """The contact lacks a value that the request needs; the message names it (`first_name`, `domain or company_name`)."""
+class MissingInput(TerminalError):
+    """The contact lacks a value that the request needs; the message names it (`first_name`, `domain or company_name`).
+
+    Never leaves the provider: it becomes the outcome `invalid_input`.
+    """
+
+    reason = "MISSING_INPUT"
 
 
 class RequestTemplate:

@@ -1,5 +1,7 @@
 """What the described provider makes of replies; the calls themselves are the conformance suite's."""
 
+import textwrap
+import tomllib
 from typing import Any, get_args
 
 import msgspec
@@ -10,6 +12,7 @@ from des.clock import SystemClock
 from des.config_providers import HttpProviderConfig, OutcomeName, ReplayName
 from des.contact import FieldType
 from des.errors import ConfigError
+from des.providers import http
 from des.providers.contract import Outcome, OutcomeKind, Replay, Value
 from des.providers.http import HttpProvider
 from des.providers.transport import Reply
@@ -38,6 +41,14 @@ def judged(status: int, document: Any, headers: dict[str, str] | None = None, **
 
 
 FOUND = {"data": {"email": "John.Doe@SAYPRIMER.com", "score": 80, "status": "valid", "seen": "https://x.example"}}
+
+
+def test_the_description_in_the_docs_works() -> None:
+    text = textwrap.dedent((http.__doc__ or "").partition("plain vendor:\n")[2])
+    (config,) = tomllib.loads(text)["providers"].values()
+    described = HttpProvider("plain", HttpProviderConfig.model_validate(config), TYPES, Values(), NoonClock())
+    assert described.traits.gives == {"professional_email", "phone_number"}
+    assert described.traits.slots == 16
 
 
 def test_names_of_settings_are_those_of_the_contract() -> None:

@@ -12,7 +12,7 @@ from des.config_providers import RequestConfig
 from des.contact import Contact
 from des.errors import ConfigError
 from des.providers.paths import Path
-from des.providers.request import Rendered, RequestTemplate
+from des.providers.request import MissingInput, Rendered, RequestTemplate
 
 JOHN = Contact(first_name="John", last_name="Doe", company_name="sayprimer.com")
 
@@ -76,9 +76,27 @@ def test_constant_headers_are_set_once_and_the_others_for_each_contact() -> None
 
 def test_required_values_are_named_when_they_are_missing() -> None:
     made = template(query={"f": "{first_name!}", "d": "{domain,company_name!}"})
-    assert made.missing(JOHN) == ""
-    assert made.missing(Contact(first_name="John")) == "domain or company_name"
-    assert made.missing(Contact(company_name="Say Primer")) == "first_name"
+    made.render(JOHN)
+    for contact, missing in (
+        (Contact(first_name="John"), "domain or company_name"),
+        (Contact(company_name="Say Primer"), "first_name"),
+    ):
+        with pytest.raises(MissingInput, match=f"^{missing}$"):
+            made.render(contact)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"url": "https://api.example/{phone!}"},
+        {"query": {"x": "tel:{phone!}"}},
+        {"headers": {"x": "{phone!}"}},
+        {"body": [{"a": "{phone!}"}]},
+    ],
+)
+def test_what_is_required_is_so_everywhere(config: Any) -> None:
+    with pytest.raises(MissingInput, match=r"^phone$"):
+        rendered(JOHN, **config)
 
 
 @given(st.text(max_size=30).filter(lambda text: text not in {"", ".", ".."}))
@@ -93,8 +111,8 @@ def test_a_contact_cannot_leave_its_place_in_a_url(name: str) -> None:
 
 @pytest.mark.parametrize("name", [".", ".."])
 def test_a_contact_cannot_climb(name: str) -> None:
-    made = template(url="https://api.example/v1/{last_name!}/x")
-    assert made.missing(Contact(last_name=name)) == "last_name"
+    with pytest.raises(MissingInput, match=r"^last_name$"):
+        rendered(Contact(last_name=name), url="https://api.example/v1/{last_name!}/x")
 
 
 @pytest.mark.parametrize(
