@@ -24,17 +24,29 @@ from des.tenancy import tenant_of
 from des.v1 import enrichment_pb2 as pb
 from des.v1 import enrichment_pb2_grpc
 
+SERVICE_NAME = pb.DESCRIPTOR.services_by_name["EnrichmentService"].full_name
+
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class EnrichmentServicer(enrichment_pb2_grpc.EnrichmentServiceServicer):
     """Answers from the store; errors leave with their reason and details."""
 
+    service_name = SERVICE_NAME
+
     def __init__(self, store: ReadingStore, results: Results, watcher: Watcher) -> None:
         """Take what it reads from."""
         self._store = store
         self._results = results
         self._watcher = watcher
+
+    def add_to(self, server: grpc.aio.Server) -> None:
+        """Register the service."""
+        enrichment_pb2_grpc.add_EnrichmentServiceServicer_to_server(self, server)
+
+    def drain(self) -> None:
+        """End watches and followed results with UNAVAILABLE; the client asks again."""
+        self._watcher.release()
 
     async def CreateEnrichment(  # noqa: N802 - the name in the proto
         self, request: pb.CreateEnrichmentRequest, context: Context

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from des.errors import DesError, InvalidInput, NotFound, TransientError
+from des.errors import ConfigError, DesError, InvalidInput, NotFound, TransientError
 from des.limits import HTTP_BODY_BYTES_MAX, MIB, REQUEST_DEADLINE_S
 from des.routes import Handler, Route
 from des.serving.openapi import openapi_route
@@ -49,7 +49,7 @@ class HttpServer:
         return int(addresses[0][1]) if addresses else 0
 
     async def start(self) -> None:
-        """Listen. Raises OSError where the address is taken."""
+        """Listen. Raises ConfigError where the address cannot be had."""
         # The body limit bounds what a handler reads; one MiB more lets it say so itself, with its own words.
         app = web.Application(middlewares=[problems], client_max_size=HTTP_BODY_BYTES_MAX + MIB)
         for route in self._routes:
@@ -61,7 +61,11 @@ class HttpServer:
             shutdown_timeout=STOP_PATIENCE_S,
         )
         await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port_wanted).start()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port_wanted).start()
+        except OSError as error:
+            address = f"{self._host}:{self._port_wanted}"
+            raise ConfigError(f"cannot listen for HTTP on {address}: {error}") from error
 
     async def stop(self) -> None:
         """Close the listener, let streams go and requests finish; harmless when never started and twice."""

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from des.clock import SystemClock
+from des.ingest.server import GrpcServer, GrpcService
 from des.serving.grpc import EnrichmentServicer
 from des.serving.health import HealthRoutes
 from des.serving.http import EnrichmentRoutes
@@ -30,7 +31,7 @@ class Serving:
     store: EnrichmentStore
     watcher: Watcher
     http: HttpServer
-    grpc_port: int
+    grpc: GrpcServer
 
     @property
     def url(self) -> str:
@@ -46,15 +47,14 @@ async def serving(database: Database) -> AsyncIterator[Serving]:
     results = Results(store, watcher, SystemClock())
     health = HealthRoutes({}, CollectorRegistry())
     http = HttpServer([*EnrichmentRoutes(store, results, watcher).routes(), *health.routes()], on_stop=watcher.release)
-    server = grpc.aio.server()
-    enrichment_pb2_grpc.add_EnrichmentServiceServicer_to_server(EnrichmentServicer(store, results, watcher), server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    servicer = EnrichmentServicer(store, results, watcher)
+    server = GrpcServer([GrpcService(servicer.service_name, servicer.add_to, servicer.drain)])
     await watcher.start()
     await http.start()
     await server.start()
-    yield Serving(database, store, watcher, http, port)
+    yield Serving(database, store, watcher, http, server)
     await http.stop()
-    await server.stop(1)
+    await server.stop()
     await watcher.stop()
 
 
@@ -68,7 +68,7 @@ async def http(serving: Serving) -> AsyncIterator[aiohttp.ClientSession]:
 @pytest.fixture
 async def stub(serving: Serving) -> "AsyncIterator[enrichment_pb2_grpc.EnrichmentServiceAsyncStub]":
     """A gRPC client of it."""
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{serving.grpc_port}") as channel:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{serving.grpc.port}") as channel:
         yield enrichment_pb2_grpc.EnrichmentServiceStub(channel)
 
 

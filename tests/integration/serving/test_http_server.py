@@ -16,7 +16,7 @@ from schemathesis.core.result import Ok
 from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from des.errors import StoreUnavailable
+from des.errors import ConfigError, StoreUnavailable
 from des.routes import Body, Route
 from des.serving.health import HealthRoutes
 from des.serving.server import HttpServer
@@ -98,6 +98,11 @@ async def test_every_error_is_a_problem() -> None:
                 assert (answer.status, body["status"], body["reason"]) == (status, status, reason)
                 assert ("Allow" in answer.headers) == (status == 405)
                 assert ("Retry-After" in answer.headers) == (status == 503)
+
+
+async def test_an_address_that_is_taken_is_named(serving: Serving) -> None:
+    with pytest.raises(ConfigError, match=f"127.0.0.1:{serving.http.port}"):
+        await HttpServer((), port=serving.http.port).start()
 
 
 async def test_the_listener_is_a_service() -> None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import grpc
 
 from des.serving.watcher import Watcher
 from des.v1 import enrichment_pb2 as pb
@@ -196,6 +197,17 @@ async def test_a_stop_releases_streams(serving: Serving, population: Population)
             assert not (await results.read()).endswith(b"0\r\n\r\n")  # cut: what it has is not the whole
     events_writer.close()
     results_writer.close()
+
+
+async def test_a_stop_tells_grpc_watchers_to_come_again(
+    serving: Serving, stub: "EnrichmentServiceAsyncStub", population: Population
+) -> None:
+    erid = await population.open()
+    watch = stub.WatchEnrichment(pb.WatchEnrichmentRequest(erid=str(erid)))
+    await anext(aiter(watch))
+    async with asyncio.timeout(3):
+        await serving.grpc.stop()
+    assert await watch.code() is grpc.StatusCode.UNAVAILABLE
 
 
 async def _half_read(serving: Serving, path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
