@@ -23,6 +23,8 @@ class AccountChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Sandbox:
     """The server. `url` and `port` are known once it has started; `port` 0 takes a free one."""
 
+    name = "sandbox"
+
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0, seed: int = 1, people: int = 10_000) -> None:
         """Take where to listen, and who exists."""
         self.host = host

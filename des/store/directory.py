@@ -3,12 +3,22 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from des.people import Asked, Known, PatternCount, Person
 from des.store.postgres import Database
 from des.store.statements import statements
 
 _COLUMNS = Person.__struct_fields__
 _WRITES = ("adopt_domains", "adopt_people", "save_people", "save_companies", "forget_patterns", "count_patterns")
+
+
+class DirectorySize(msgspec.Struct, frozen=True):
+    """What a tenant's directory holds; `domains_with_patterns` are those that addresses can be proposed for."""
+
+    people: int
+    companies: int
+    domains_with_patterns: int
 
 
 class Directory:
@@ -49,11 +59,21 @@ class Directory:
         records = [tuple(getattr(person, name) for name in _COLUMNS) for person in people]
         async with self._database.transaction() as connection:
             await connection.execute(self._sql["lock_directory"], tenant)
+            await connection.execute(self._sql["prefer_probes"])
             await connection.execute(self._sql["create_incoming"])
             await connection.copy_records_to_table("incoming", records=records, columns=_COLUMNS)
             for name in _WRITES:
                 await connection.execute(self._sql[name], *arguments[name])
         return len(records)
+
+    async def size(self, tenant: str) -> DirectorySize:
+        """Count what the tenant has. Raises StoreUnavailable."""
+        return DirectorySize(*(await self._fetch("size", tenant))[0])
+
+    async def renew_statistics(self) -> None:
+        """Let Postgres see how large the directory has become. Raises StoreUnavailable."""
+        async with self._database.connection() as connection:
+            await connection.execute(self._sql["renew_statistics"])
 
     async def _fetch(self, name: str, *arguments: object) -> Sequence[Sequence[Any]]:
         async with self._database.connection() as connection:

@@ -66,6 +66,16 @@ join directory_person p on p.tenant = q.tenant and p.email = q.email
 -- One import of a tenant at a time: two would meet on the same rows in different orders.
 select pg_advisory_xact_lock(hashtextextended('des.directory.' || $1::text, 0))
 
+-- name: prefer_probes
+-- Neither the temporary table nor a young directory has statistics, and without them the planner reads the whole
+-- directory for each chunk. Measured, 15,000 people there and 5,000 arriving: 3.1 s without, 0.2 s with.
+select
+    set_config('enable_seqscan', 'off', true),
+    set_config('enable_hashjoin', 'off', true),
+    set_config('enable_mergejoin', 'off', true),
+    set_config('enable_bitmapscan', 'off', true),
+    set_config('enable_material', 'off', true)
+
 -- name: create_incoming
 -- What one transaction of an import brings; COPY fills it.
 create temporary table incoming (
@@ -132,6 +142,7 @@ set by_company = coalesce(excluded.by_company, p.by_company),
     updated_at = now()
 
 -- name: save_companies
+-- What a company's name stands for: its domains, and how it is found by a name that is only similar.
 insert into directory_company (tenant, company, domain, plain, skeleton)
 select distinct on (company, coalesce(domain, ''))
     $1, company, coalesce(domain, ''), company_plain, company_skeleton
@@ -158,3 +169,14 @@ join directory_person p
 cross join lateral unnest(array_append(p.patterns, '')) as fits (pattern)
 where p.patterns is not null
 group by d.domain, fits.pattern
+
+-- name: size
+-- Read by people now and then, and once by a local stack, which fills an empty directory.
+select
+    (select count(*) from directory_person where tenant = $1) as people,
+    (select count(*) from directory_company where tenant = $1) as companies,
+    (select count(distinct domain) from directory_pattern where tenant = $1) as domains_with_patterns
+
+-- name: renew_statistics
+-- At the end of an import: searches are planned by them, and autovacuum would come a minute late.
+analyze directory_person, directory_company, directory_pattern

@@ -1,0 +1,5 @@
+"""`python -m des.cli` is `des`."""
+
+from des.cli import main
+
+main()

@@ -1,0 +1,40 @@
+"""The table of commands: what `des` can do, in the order in which a newcomer needs it."""
+
+import typer
+
+from des.cli import config, demo, dev, directory, migrate, sandbox, serve
+
+_RUN = "Run it"
+_USE = "Use it"
+_CARE = "Look after it"
+
+
+def application() -> typer.Typer:
+    """Put the command line together."""
+    app = _group("Data Enrichment Service: contacts in, one enriched object out, exactly once, within budget.")
+    app.command("demo", rich_help_panel=_RUN)(demo.demo)
+    app.command("dev", rich_help_panel=_RUN)(dev.dev)
+    app.command("serve", rich_help_panel=_RUN)(serve.serve)
+    app.command("sandbox", rich_help_panel=_RUN)(sandbox.sandbox)
+    app.command("migrate", rich_help_panel=_CARE)(migrate.migrate)
+    app.add_typer(_directory(), name="directory", rich_help_panel=_CARE)
+    app.add_typer(_config(), name="config", rich_help_panel=_CARE)
+    return app
+
+
+def _directory() -> typer.Typer:
+    group = _group("Your own people, whom the `directory` and `email_pattern` providers know.")
+    group.command("import")(directory.import_)
+    group.command("stats")(directory.stats)
+    return group
+
+
+def _config() -> typer.Typer:
+    group = _group("The settings as the service would take them.")
+    group.command("show")(config.show)
+    group.command("check")(config.check)
+    return group
+
+
+def _group(help_: str) -> typer.Typer:
+    return typer.Typer(help=help_, pretty_exceptions_enable=False, add_completion=False)

@@ -1,0 +1,27 @@
+"""`des config`: the settings as the service would take them."""
+
+from des.cli.options import ConfigFile, JsonFlag
+from des.cli.output import Output, encoded
+
+
+def show(as_json: JsonFlag = False, config: ConfigFile = None) -> None:
+    """Show every setting with its value; secrets and passwords are asterisks."""
+    from des.config import load_settings
+
+    output = Output(as_json)
+    settings = load_settings(config).redacted()
+    output.document(settings)
+    output.say(encoded(settings, pretty=True))
+
+
+def check(as_json: JsonFlag = False, config: ConfigFile = None) -> None:
+    """Check the settings without starting anything: exit code 1 and every wrong place where there is one."""
+    from des.config import load_settings
+
+    output = Output(as_json)
+    settings = load_settings(config)
+    settings.require_servers()
+    output.document({"valid": True, "fields": sorted(settings.fields), "providers": sorted(settings.providers)})
+    output.say("the settings are valid")
+    for name, field in settings.fields.items():
+        output.say(f"  {name}: {' → '.join(field.waterfall)}")
