@@ -139,7 +139,7 @@ def test_no_damage_to_a_payload_is_too_bad(document: dict[str, Any], data: st.Da
         assert isinstance(unit, InvalidUnit | ContactBatch)
 
 
-json_values = st.recursive(
+json_values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
@@ -147,7 +147,7 @@ json_values = st.recursive(
 
 
 @given(st.sampled_from(["erid", "batch_id", "contact_list", "fields_to_be_enriched", "more"]), json_values)
-def test_any_json_is_taken_or_refused_by_name(key: str, value: object) -> None:
+def test_any_json_is_taken_or_refused_by_name(key: str, value: Any) -> None:
     (unit,) = decode_delivery(delivery(body(**{key: value}), JSON), TENANTS, KNOWN)
     if isinstance(unit, InvalidUnit):
         assert unit.reason.isupper()

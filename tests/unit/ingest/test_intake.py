@@ -1,0 +1,207 @@
+"""Intake: one message at once, small batches together while confirms are out, nothing taken back, nothing lost."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from des.contact import ContactBatch
+from des.errors import BrokerUnavailable, Overloaded, TransientError
+from des.ingest.intake import Intake
+from des.limits import (
+    INTAKE_PUBLISHES_IN_FLIGHT_MAX,
+    MESSAGE_BYTES_MAX,
+    SET_CONTACTS_MAX,
+    SETS_IN_FLIGHT_MAX,
+)
+from des.message import BATCH_SET_TYPE, BATCH_TYPE
+from des.testing.service import check_service_contract
+from des.wire import TenantResolver, decode_delivery
+from tests.ingest_publisher import HeldPublisher, encoded
+from tests.wire_samples import KNOWN
+
+TENANTS = TenantResolver({}, own_user="des")
+
+
+@pytest.fixture
+async def publisher() -> HeldPublisher:
+    return HeldPublisher()
+
+
+@pytest.fixture
+async def intake(publisher: HeldPublisher) -> AsyncIterator[Intake]:
+    intake = Intake(publisher)
+    await intake.start()
+    yield intake
+    publisher.confirm_all()
+    await intake.stop()
+
+
+def received(publisher: HeldPublisher, number: int) -> list[ContactBatch]:
+    units = decode_delivery(publisher.messages[number].delivery, TENANTS, KNOWN)
+    return [unit for unit in units if isinstance(unit, ContactBatch)]
+
+
+async def fill_sets_in_flight(intake: Intake, publisher: HeldPublisher) -> None:
+    for number in range(SETS_IN_FLIGHT_MAX):
+        intake.submit(encoded(f"early{number}"))
+        await publisher.arrived(number + 1)
+
+
+async def test_it_keeps_the_service_contract() -> None:
+    await check_service_contract(lambda: Intake(HeldPublisher()))
+
+
+async def test_a_batch_goes_out_at_once_as_itself(intake: Intake, publisher: HeldPublisher) -> None:
+    batch = encoded("John")
+    confirmed = intake.submit(batch)
+    await publisher.arrived(1)
+    sent = publisher.messages[0].delivery
+    assert (sent.type, sent.routing_key, sent.body) == (BATCH_TYPE, str(batch.erid), batch.payload)
+    assert not confirmed.done()
+    publisher.confirm(0)
+    await confirmed
+    assert intake.bytes_unconfirmed == 0
+
+
+async def test_batches_that_come_while_confirms_are_out_share_the_next_message(
+    intake: Intake, publisher: HeldPublisher
+) -> None:
+    await fill_sets_in_flight(intake, publisher)
+    waiting = [intake.submit(encoded(f"late{number}")) for number in range(100)]
+    publisher.confirm(0)
+    await publisher.arrived(SETS_IN_FLIGHT_MAX + 1)
+    assert publisher.messages[-1].delivery.type == BATCH_SET_TYPE
+    assert [batch.contacts[0].first_name for batch in received(publisher, -1)] == [f"late{n}" for n in range(100)]
+    assert not any(future.done() for future in waiting)
+    publisher.confirm(-1)
+    await asyncio.gather(*waiting)
+
+
+async def test_batches_of_one_turn_of_the_loop_share_a_message(intake: Intake, publisher: HeldPublisher) -> None:
+    for number in range(10):
+        intake.submit(encoded(f"n{number}"))
+    await publisher.arrived(1)
+    assert len(received(publisher, 0)) == 10
+
+
+async def test_a_full_set_does_not_wait_for_those_that_are_not(intake: Intake, publisher: HeldPublisher) -> None:
+    await fill_sets_in_flight(intake, publisher)
+    intake.submit(encoded("many", contacts=SET_CONTACTS_MAX))
+    await publisher.arrived(SETS_IN_FLIGHT_MAX + 1)
+    intake.submit(encoded("small"))
+    intake.submit(encoded("many", contacts=SET_CONTACTS_MAX - 1))
+    intake.submit(encoded("two", contacts=2))
+    await publisher.arrived(SETS_IN_FLIGHT_MAX + 2)
+    assert [len(batch.contacts) for batch in received(publisher, -1)] == [1, SET_CONTACTS_MAX - 1]
+
+
+async def test_a_tenants_small_batch_does_not_wait_for_anothers_large_ones(
+    intake: Intake, publisher: HeldPublisher
+) -> None:
+    for number in range(INTAKE_PUBLISHES_IN_FLIGHT_MAX + 5):
+        intake.submit(encoded(f"large{number}", "big", contacts=SET_CONTACTS_MAX))
+    intake.submit(encoded("John", "small"))
+    await publisher.arrived(INTAKE_PUBLISHES_IN_FLIGHT_MAX + 1)
+    assert [batch.tenant for batch in received(publisher, -1)] == ["small"]
+
+
+async def test_tenants_never_share_a_message(intake: Intake, publisher: HeldPublisher) -> None:
+    for tenant in ("a", "b", "a", "default", "b"):
+        intake.submit(encoded("John", tenant))
+    await publisher.arrived(3)
+    assert sorted([batch.tenant for batch in received(publisher, number)] for number in range(3)) == [
+        ["a", "a"],
+        ["b", "b"],
+        ["default"],
+    ]
+
+
+async def test_a_large_batch_goes_out_in_parts_and_is_confirmed_by_all_of_them(
+    intake: Intake, publisher: HeldPublisher
+) -> None:
+    confirmed = intake.submit(encoded("John", contacts=25_000))
+    await publisher.arrived(3)
+    parts = [part for number in range(3) for part in received(publisher, number)]
+    assert sorted((part.part, part.parts, part.first_position) for part in parts) == [
+        (0, 3, 0),
+        (1, 3, 10_000),
+        (2, 3, 20_000),
+    ]
+    assert all(len(published.delivery.body) <= MESSAGE_BYTES_MAX for published in publisher.messages)
+    publisher.confirm(0, 2)
+    assert await asyncio.wait((confirmed,), timeout=0.01) == (set(), {confirmed})
+    publisher.confirm(1)
+    await confirmed
+
+
+@pytest.mark.parametrize("error", [Overloaded("alarm", 5.0), BrokerUnavailable()])
+async def test_a_refusal_reaches_everyone_in_the_message(
+    intake: Intake, publisher: HeldPublisher, error: TransientError
+) -> None:
+    pushes = asyncio.gather(*(intake.push(encoded(f"n{n}")) for n in range(3)), return_exceptions=True)
+    await publisher.arrived(1)
+    publisher.refuse(0, error)
+    assert await pushes == [error] * 3
+    assert intake.bytes_unconfirmed == 0
+
+
+async def test_a_part_that_is_refused_fails_its_batch(intake: Intake, publisher: HeldPublisher) -> None:
+    confirmed = intake.submit(encoded("John", contacts=25_000))
+    await publisher.arrived(3)
+    publisher.confirm(0, 1)
+    publisher.refuse(2, Overloaded())
+    with pytest.raises(Overloaded):
+        await confirmed
+
+
+async def test_a_caller_that_leaves_does_not_take_its_batch_back(intake: Intake, publisher: HeldPublisher) -> None:
+    async with asyncio.TaskGroup() as callers:
+        stays = callers.create_task(intake.push(encoded("stays")))
+        leaves = callers.create_task(intake.push(encoded("leaves")))
+        await publisher.arrived(1)
+        leaves.cancel()
+        publisher.confirm(0)
+    assert leaves.cancelled()
+    assert stays.done()
+    assert len(received(publisher, 0)) == 2
+
+
+async def test_above_its_bound_it_takes_nothing_more(publisher: HeldPublisher) -> None:
+    first, second = encoded("first"), encoded("second")
+    intake = Intake(publisher, bytes_max=len(first.payload))
+    async with asyncio.TaskGroup() as callers:
+        callers.create_task(intake.push(first))
+        callers.create_task(intake.push(second))
+        await publisher.arrived(1)
+        assert not intake.has_room
+        assert intake.bytes_unconfirmed == len(first.payload)
+        publisher.confirm(0)
+        await publisher.arrived(2)
+        publisher.confirm(1)
+    await intake.stop()
+
+
+async def test_a_drain_confirms_what_was_taken_and_takes_nothing_more(intake: Intake, publisher: HeldPublisher) -> None:
+    await fill_sets_in_flight(intake, publisher)
+    late = intake.submit(encoded("late"))
+    async with asyncio.TaskGroup() as tasks:
+        drain = tasks.create_task(intake.drain())
+        assert await asyncio.wait((drain,), timeout=0.01) == (set(), {drain})
+        with pytest.raises(TransientError):
+            await intake.push(encoded("too late"))
+        publisher.confirm_all()
+    assert late.done()
+    assert intake.bytes_unconfirmed == 0
+
+
+async def test_a_stop_that_is_cut_short_leaves_nobody_waiting(publisher: HeldPublisher) -> None:
+    intake = Intake(publisher)
+    await intake.start()
+    confirmed = intake.submit(encoded("John"))
+    await publisher.arrived(1)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await intake.stop()
+    with pytest.raises(TransientError):
+        await confirmed
