@@ -90,3 +90,6 @@ class PeopleStore(Protocol):
 
         Returns how many; counts the patterns of their domains anew.
         """
+
+    async def renew_statistics(self) -> None:
+        """Let the database see how large the directory has become; after an import."""

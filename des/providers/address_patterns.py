@@ -62,9 +62,9 @@ class Pattern(NamedTuple):
 
 def render(pattern: str, first: str, last: str) -> str:
     """The local part; "" where the pattern needs a name that is not there."""
-    if (not last and ("{l" in pattern)) or not first:
+    if not first or (not last and "{l" in pattern):
         return ""
-    local = pattern.format(first=first, last=last, f=first[:1], l=last[:1])
+    local = pattern.format(first=first, last=last, f=first[0], l=last[:1])
     return local if len(local) <= LOCAL_CHARS_MAX else ""
 
 

@@ -13,7 +13,7 @@ import msgspec
 from des.config_providers import DirectoryConfig
 from des.people import SEPARATOR, Asked, Known, PeopleStore
 from des.providers.contract import MISS, FieldTypes, Outcome, OutcomeKind, Question, Traits, Value
-from des.providers.names import block_of, company_of, company_plain, company_skeleton, name_key
+from des.providers.names import company_of, company_plain, company_skeleton, name_in, place_of
 from des.providers.similar import SAME, blocks, company_similarity, name_similarity
 
 CANDIDATES_MAX = 64
@@ -35,24 +35,24 @@ _COLUMN_OF = {
 """Fields with a column of their own; every other one stands in `extra`."""
 
 Row = tuple[int, str, str]
-"""Index of a question, its name key and its company (domain or company key)."""
+"""Index of a question, the place of its name (`names.place_of`) and its company (domain or company key)."""
 
 
 class _Lookup:
-    """One column triple in the making."""
+    """Texts to look up, each with the index of its question."""
+
+    __slots__ = ("indexes", "texts")
 
     def __init__(self) -> None:
-        self.tenants: list[str] = []
         self.texts: list[str] = []
         self.indexes: list[int] = []
 
-    def add(self, tenant: str, text: str, index: int) -> None:
-        self.tenants.append(tenant)
+    def add(self, text: str, index: int) -> None:
         self.texts.append(text)
         self.indexes.append(index)
 
-    def asked(self) -> Asked:
-        return Asked(self.tenants, self.texts, self.indexes)
+    def asked(self, questions: Sequence[Question]) -> Asked:
+        return Asked([questions[index].tenant for index in self.indexes], self.texts, self.indexes)
 
 
 class DirectoryProvider:
@@ -84,17 +84,18 @@ class DirectoryProvider:
         by_identity, by_company, by_email, named = _Lookup(), _Lookup(), _Lookup(), list[Row]()
         for index, question in enumerate(questions):
             contact = question.contact
-            name = name_key(contact.first_name, contact.last_name, contact.full_name)
-            company = company_of(contact) if name else ""
+            place = place_of(contact.first_name, contact.last_name, contact.full_name)
+            company = company_of(contact) if place else ""
             if company:
-                key = SEPARATOR.join((company, block_of(name), name))
-                (by_identity if "." in company else by_company).add(question.tenant, key, index)
-                named.append((index, name, company))
+                (by_identity if "." in company else by_company).add(company + place, index)
+                named.append((index, place, company))
             elif "@" in contact.email and contact.email.isprintable():
-                by_email.add(question.tenant, contact.email.strip().lower(), index)
+                by_email.add(contact.email.strip().lower(), index)
             else:
                 outcomes[index] = NOBODY
-        known = await self._people.exact(by_identity.asked(), by_company.asked(), by_email.asked())
+        known = await self._people.exact(
+            by_identity.asked(questions), by_company.asked(questions), by_email.asked(questions)
+        )
         found = _place_exact(known, questions, outcomes)
         if self._fuzzy_min <= SAME and len(found) < len(named):
             missed = [row for row in named if row[0] not in found]
@@ -105,21 +106,21 @@ class DirectoryProvider:
     async def _ask_near(self, questions: Sequence[Question], missed: list[Row], outcomes: list[Outcome]) -> None:
         by_domain, by_skeleton, blocks_of_skeletons = _Lookup(), _Lookup(), list[str]()
         asked: dict[int, tuple[str, str]] = {}
-        for index, name, company in missed:
-            question = questions[index]
-            plain = "" if "." in company else company_plain(question.contact.company_name)
+        for index, place, company in missed:
+            name = name_in(place)
+            plain = "" if "." in company else company_plain(questions[index].contact.company_name)
             asked[index] = (name, plain)
             for block in blocks(name):
                 if plain:
-                    by_skeleton.add(question.tenant, company_skeleton(plain), index)
+                    by_skeleton.add(company_skeleton(plain), index)
                     blocks_of_skeletons.append(block)
                 else:
-                    by_domain.add(question.tenant, f"{company}{SEPARATOR}{block}{SEPARATOR}", index)
+                    by_domain.add(f"{company}{SEPARATOR}{block}{SEPARATOR}", index)
         near: list[Known] = []
         if by_domain.texts:
-            near += await self._people.near_domain(by_domain.asked(), CANDIDATES_MAX)
+            near += await self._people.near_domain(by_domain.asked(questions), CANDIDATES_MAX)
         if by_skeleton.texts:
-            near += await self._people.near_company(by_skeleton.asked(), blocks_of_skeletons, CANDIDATES_MAX)
+            near += await self._people.near_company(by_skeleton.asked(questions), blocks_of_skeletons, CANDIDATES_MAX)
         candidates: dict[int, list[Known]] = {}
         for person in near:
             candidates.setdefault(person.index, []).append(person)

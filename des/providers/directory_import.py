@@ -44,6 +44,8 @@ async def import_people(
     rows = iter(PeopleCsv(file, fields))
     while chunk := await asyncio.to_thread(_chunk, rows, report):
         report.imported += await people.save(tenant, chunk, source)
+    if report.imported:
+        await people.renew_statistics()
     return report
 
 

@@ -17,18 +17,18 @@ from typing import BinaryIO, NamedTuple
 import msgspec
 
 from des.contact import FieldType
-from des.people import SEPARATOR, Person
+from des.people import Person
 from des.providers.address_patterns import fitting
 from des.providers.contract import FieldTypes
 from des.providers.local_parts import spellings
 from des.providers.name_tables import FREE_MAIL
 from des.providers.names import (
-    block_of,
     company_key,
     company_plain,
     company_skeleton,
     domain_in,
-    name_key,
+    name_in,
+    place_of,
 )
 from des.providers.values import Values
 
@@ -152,20 +152,19 @@ class PeopleCsv:
         return self._fields.get(column) or _VALUES[column]
 
     def _person(self, line: int, row: Mapping[str, str], values: dict[str, str]) -> Person | Problem:
-        name = name_key(row.get("first_name", ""), row.get("last_name", ""), row.get("full_name", ""))
-        if not name:
+        place = place_of(row.get("first_name", ""), row.get("last_name", ""), row.get("full_name", ""))
+        if not place:
             return Problem(line, Reason.NO_NAME, "neither first and last name nor full name")
         company, domain = _company(row, values)
         if not company and not domain:
             return Problem(line, Reason.NO_COMPANY, "neither company, nor domain, nor an address that tells it")
         if not values:
             return Problem(line, Reason.NO_VALUE, "nothing is said of the person")
-        place = f"{SEPARATOR}{block_of(name)}{SEPARATOR}{name}"
         by_company = company + place if company else None
         identity = domain + place if domain else company + place
         if (earlier := self._seen(identity, by_company, bool(domain), line)) != line:
             return Problem(line, Reason.DUPLICATE, f"the same person as line {earlier}")
-        return self._build(row, values, Person(identity, name, domain or None, by_company, company or None))
+        return self._build(row, values, Person(identity, name_in(place), domain or None, by_company, company or None))
 
     def _seen(self, identity: str, by_company: str | None, has_domain: bool, line: int) -> int:
         """Line where this person stood first; with and without a domain it is the same one, two domains are two."""

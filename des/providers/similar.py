@@ -21,6 +21,10 @@ ONE_MIDDLE_NAME = 0.98
 COMPANY_CHARS_MIN = 5
 """Shorter company names are similar by chance."""
 
+_NICKNAME_INITIALS = {
+    name: tuple(dict.fromkeys([name[0], *sorted(other[0] for other in others)])) for name, others in NICKNAMES.items()
+}
+
 
 def name_similarity(asked: str, known: str) -> float:
     """Similarity of two name keys, 0 to 100; 100 only for equal ones."""
@@ -44,8 +48,10 @@ def company_similarity(asked: str, known: str) -> float:
 def blocks(name: str) -> list[str]:
     """Blocks in which the same person may stand: of the name itself, and of each nickname's first letter."""
     first, _, rest = name.partition(" ")
-    initials = dict.fromkeys([name[:1], *(other[0] for other in sorted(NICKNAMES.get(first, ())))])
-    return list(dict.fromkeys(block_of(f"{initial} {rest}" if rest else initial) for initial in initials))
+    initials = _NICKNAME_INITIALS.get(first)
+    if initials is None:
+        return [block_of(name)]
+    return list(dict.fromkeys(block_of(f"{initial} {rest}") for initial in initials))
 
 
 def _similarity(one: list[str], other: list[str]) -> float:
