@@ -49,11 +49,17 @@ where p.before <= $5 and p.remaining > 0
 order by b.seq;
 
 -- name: finished_contacts
--- Finished contacts of some spans of positions: one range of the primary key for each span.
+-- Finished contacts of some spans of positions: one range of the primary key for each span. `offset 0` keeps it so:
+-- before the first ANALYZE of a big object the planner would otherwise compare every span with every contact of it.
 select s.seq, c.batch_id, c.position, c.input, c.fields
 from unnest($3::bigint[], $4::uuid[], $5::integer[], $6::integer[]) as s (seq, batch_id, first, last)
-join contact c
-    on c.tenant = $1 and c.erid = $2 and c.batch_id = s.batch_id and c.position between s.first and s.last
+cross join lateral (
+    select k.batch_id, k.position, k.input, k.fields
+    from contact k
+    where
+        k.tenant = $1 and k.erid = $2 and k.batch_id = s.batch_id and k.position between s.first and s.last
+    offset 0
+) c
 order by s.seq, c.position;
 
 -- name: parts
