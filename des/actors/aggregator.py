@@ -36,6 +36,9 @@ class Asks(Protocol):
     def submit(self, ask: Ask) -> None:
         """Queue questions."""
 
+    def withdraw(self, asker: "Aggregator") -> None:
+        """Give back its questions that are not asked yet."""
+
 
 class Commits(Protocol):
     """The committer."""
@@ -179,7 +182,8 @@ class Aggregator:
 
     def die(self) -> int:
         """Stop for good; answer the contacts in work, whose room is free again with this."""
-        self.dead = self.withdraws = True
+        self.dead = True
+        self._withdraw()
         self._mailbox.clear()
         room = self._aggregate.in_work + self._aggregate.room
         self._parts.keeper.held(-self._held)
@@ -206,11 +210,16 @@ class Aggregator:
             case Withdrawn(step, items):
                 aggregate.withdrawn(step, items, now)
             case Cancel():
-                self.withdraws = True
                 aggregate.cancel()
+                self._withdraw()
             case _:
                 assert_never(mail)
         return 0
+
+    def _withdraw(self) -> None:
+        self.withdraws = True
+        for dispatcher in self._parts.dispatchers.values():
+            dispatcher.withdraw(self)
 
     def _perform(self) -> None:
         effects = self._aggregate.take_effects()

@@ -11,9 +11,11 @@ from des.providers.waterfall import Step
 class Asker(Protocol):
     """Who hears the answers: an aggregator's shell. Both calls are synchronous and must not raise.
 
-    `withdraws`: its questions that are not sent yet are to come back unasked.
+    `withdraws`: a question of its that failed is to come back rather than be asked again.
     """
 
+    tenant: str
+    erid: UUID
     withdraws: bool
 
     def answered(self, step: Step, items: Sequence[Any], outcomes: Sequence[Outcome]) -> None:

@@ -21,7 +21,7 @@ from des.clock import Clock
 from des.errors import TransientError
 from des.failpoints import Failpoint
 from des.lifecycle import TaskOwner
-from des.providers.ask import Ask
+from des.providers.ask import Ask, Asker
 from des.providers.breaker import Breaker, BreakerState
 from des.providers.contract import Outcome, OutcomeKind, Provider, Question
 from des.providers.fair import FairQueue
@@ -106,6 +106,15 @@ class Dispatcher:
         self._queue.put(ask)
         self._wake(-(-ask.size // self.traits.batch_max))
 
+    def withdraw(self, asker: Asker) -> None:
+        """Give an asker's questions back that wait for a call or a retry; those that are out are answered as ever."""
+        _give_back(self._queue.remove(asker.tenant, asker.erid))
+        again = [entry for entry in self._later if entry[2].asker is asker]
+        if again:
+            self._later = [entry for entry in self._later if entry[2].asker is not asker]
+            heapq.heapify(self._later)
+            _give_back([(ask, 0, ask.size) for _, _, ask in again])
+
     # ---- slots ---------------------------------------------------------------------------------------------------
 
     async def _serve(self) -> None:
@@ -122,20 +131,15 @@ class Dispatcher:
                     await self._call(slices)
 
     def _take(self) -> Slices:
-        """Questions of one call, if one may go out now; withdrawn ones go back on the way."""
+        """Questions of one call, if one may go out now."""
         if self._later:
             self._recall()
-        while len(self._queue):
+        if len(self._queue):
             if (delay := self._delay_s()) > 0:
                 self._wake_after(delay)
                 return []
-            slices = self._queue.take(self.traits.batch_max)
-            asked = [one for one in slices if not one[0].asker.withdraws]
-            if len(asked) < len(slices):
-                _give_back([one for one in slices if one[0].asker.withdraws])
-            if asked:
-                self._count_call()
-                return asked
+            self._count_call()
+            return self._queue.take(self.traits.batch_max)
         return []
 
     async def _rest(self) -> None:
@@ -277,7 +281,13 @@ class Dispatcher:
                 return False
 
     def _retry(self, ask: Ask, indexes: Sequence[int], outcomes: Sequence[Outcome]) -> None:
-        """Put questions back that have to be asked once more, each kind after its own while."""
+        """Put questions back that have to be asked once more, each kind after its own while.
+
+        A cancelled enrichment's are not asked again: they go back as they are.
+        """
+        if ask.asker.withdraws:
+            ask.asker.withdrawn(ask.step, [ask.items[index] for index in indexes])
+            return
         transient = [i for i, o in zip(indexes, outcomes, strict=True) if o.kind is OutcomeKind.TRANSIENT]
         paused = [i for i, o in zip(indexes, outcomes, strict=True) if o.kind is not OutcomeKind.TRANSIENT]
         now = self._clock.time()

@@ -77,6 +77,19 @@ class FairQueue(Generic[B]):
             room -= end - begin
         return slices
 
+    def remove(self, tenant: Hashable, erid: Hashable) -> list[tuple[B, int, int]]:
+        """Take everything of an ERID out at once."""
+        line = self._lines.get(tenant, {}).pop(erid, None)
+        if line is None:
+            return []
+        slices = [(bundle, line.offset if not index else 0, bundle.size) for index, bundle in enumerate(line.bundles)]
+        self._size -= sum(end - begin for _, begin, end in slices)
+        self._erids[tenant].remove(erid)
+        if not self._erids[tenant]:
+            self._tenants.remove(tenant)
+            del self._lines[tenant], self._erids[tenant]
+        return slices
+
     def _take_from_next(self, room: int) -> tuple[B, int, int]:
         tenant = self._tenants[0]
         erids = self._erids[tenant]

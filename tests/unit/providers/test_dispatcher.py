@@ -55,6 +55,7 @@ class Asking:
     """Collects answers, and tells when there are enough."""
 
     def __init__(self) -> None:
+        self.tenant, self.erid = "t", UUID(int=1)
         self.withdraws = False
         self.answers: dict[str, Outcome] = {}
         self.back: list[str] = []
@@ -195,10 +196,26 @@ async def test_rate_windows_hold_calls_back(started: Start) -> None:
 async def test_withdrawn_questions_come_back_unasked(started: Start) -> None:
     provider, asking, other = Scripted(lambda _, __: FOUND, slots=1), Asking(), Asking()
     dispatcher = await started(provider)
-    asking.withdraws = True
     dispatcher.submit(asking.ask("a", "b"))
     dispatcher.submit(other.ask("c", erid=2))
+    asking.withdraws = True
+    dispatcher.withdraw(asking)
     await asking.hears(2)
     await other.hears(1)
     assert asking.back == ["a", "b"]
     assert [q.contact.full_name for call in provider.calls for q in call] == ["c"]
+
+
+async def test_a_paused_provider_gives_withdrawn_questions_back_at_once(started: Start) -> None:
+    provider = Scripted(lambda _, __: Outcome(OutcomeKind.QUOTA_EXHAUSTED), slots=1)
+    asking = Asking()
+    dispatcher = await started(provider)
+    dispatcher.submit(asking.ask("a", "b"))
+    async with asyncio.timeout(10):
+        while not dispatcher.paused:
+            await one_turn_of_the_loop()
+    asking.withdraws = True
+    dispatcher.withdraw(asking)
+    await asking.hears(2)
+    assert sorted(asking.back) == ["a", "b"]
+    assert dispatcher.waiting == 0

@@ -67,3 +67,17 @@ def test_every_question_leaves_once_and_in_order(
             left[id(bundle)] += end - begin
     assert len(queue) == 0
     assert all(left[id(bundle)] == bundle.size for bundle in put)
+
+
+def test_an_erid_is_taken_out_at_once_and_the_others_stay() -> None:
+    queue: FairQueue[Bundle] = FairQueue()
+    for erid in (1, 1, 2):
+        queue.put(Bundle("t", erid, 3))
+    queue.take(1)
+    assert [(begin, end) for _, begin, end in queue.remove("t", 1)] == [(1, 3), (0, 3)]
+    assert queue.remove("t", 1) == queue.remove("u", 1) == []
+    assert len(queue) == 3
+    assert taken(queue, 9) == [("t", 2, 3)]
+    queue.put(Bundle("t", 3, 1))
+    queue.remove("t", 3)
+    assert queue.take(1) == []
