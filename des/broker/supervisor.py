@@ -20,6 +20,8 @@ log = logger(__name__)
 
 RECONNECT_FIRST_S = 0.1
 RECONNECT_MOST_S = 5.0
+TAKE_INTO_USE_S = 5.0
+"""Longest wait for a consume; while a queue has no leader, RabbitMQ 3.10 does not answer it."""
 FIRST_CONNECT_S = 30.0
 """How long a start waits for a broker that is still coming up."""
 
@@ -92,13 +94,16 @@ class Supervisor:
         reason = "stopped"
         self._wire = wire
         try:
-            await self._user.opened(wire)
+            async with asyncio.timeout(TAKE_INTO_USE_S):
+                await self._user.opened(wire)
             backoff.reset()
             self._admit_start()
             log.info(Event.BROKER_CONNECTED, connection=self._name)
             reason = await wire.closed()
         except DesError as error:
             reason = str(error)
+        except TimeoutError:
+            reason = f"RabbitMQ did not let the connection be used within {TAKE_INTO_USE_S:.0f} s"
         finally:
             self.ready = False
             self._wire = None
