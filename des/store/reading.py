@@ -66,11 +66,11 @@ class Enrichment(msgspec.Struct, frozen=True):
 class EnrichedContact(msgspec.Struct, frozen=True, gc=False):
     """A contact and what was found for it; a field not finished yet is `pending`. `seq` is its part's number."""
 
-    seq: int
     batch_id: UUID
     position: int
     contact: Contact
     enriched: Mapping[str, FieldResult]
+    seq: int = 0
 
 
 class Place(msgspec.Struct, frozen=True):

@@ -144,7 +144,7 @@ class EnrichmentStore:
         sent = self._decode_contacts(part["payload"])
         pending = dict.fromkeys(part["fields"], _PENDING)
         return [
-            EnrichedContact(span.seq, span.batch_id, position, sent[position - part["first_position"]], pending)
+            EnrichedContact(span.batch_id, position, sent[position - part["first_position"]], pending, span.seq)
             if row is None
             else self._finished_contact(row)
             for position, row in enumerate(found, span.first)
@@ -152,11 +152,11 @@ class EnrichmentStore:
 
     def _finished_contact(self, row: Any) -> EnrichedContact:
         return EnrichedContact(
-            row["seq"],
             row["batch_id"],
             row["position"],
             self._contact.decode(row["input"]),
             self._enriched.decode(row["fields"]),
+            row["seq"],
         )
 
 
