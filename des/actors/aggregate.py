@@ -128,14 +128,14 @@ class Aggregate:
         self.room += contacts
         self._start(now)
 
-    def loaded(self, batches: Sequence[AcceptedBatch], now: float) -> None:
-        """Receive what a load found; nothing found means that there is no more.
+    def loaded(self, batches: Sequence[AcceptedBatch], now: float, *, complete: bool) -> None:
+        """Receive what a load found; `complete`: Postgres holds no more than is known.
 
         None of it is known: the load left out what was, while it was under way nothing new was held, and what is
         being accepted at this moment is left to `accepted` (see Loader).
         """
         self._loading = False
-        self.more_in_store = bool(batches) or self._came_while_loading
+        self.more_in_store = not complete or self._came_while_loading
         for accepted in batches:
             self._hold(accepted)
         self._start(now)

@@ -155,10 +155,10 @@ class Aggregator:
         """Hear from a dispatcher that these were not asked."""
         self.tell(Withdrawn(step, items))
 
-    def loaded(self, batches: Sequence[AcceptedBatch]) -> None:
+    def loaded(self, batches: Sequence[AcceptedBatch], *, complete: bool) -> None:
         """Hear from the loader."""
         self.loads_in_flight -= 1
-        self.tell(Loaded(batches))
+        self.tell(Loaded(batches, complete))
 
     def committed(self, rows: Sequence[ContactRow]) -> None:
         """Hear from the committer; also after death, since a rebuild waits for it."""
@@ -203,8 +203,8 @@ class Aggregator:
                 aggregate.granted(contacts, now)
             case Accepted(batch):
                 aggregate.accepted(batch)
-            case Loaded(batches):
-                aggregate.loaded(batches, now)
+            case Loaded(batches, complete):
+                aggregate.loaded(batches, now, complete=complete)
             case StoreHasMore():
                 aggregate.store_has_more()
             case Withdrawn(step, items):

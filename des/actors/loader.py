@@ -65,5 +65,5 @@ class Loader:
                 continue
             for (_, aggregator), batches in zip(group, found, strict=True):
                 heard = [accepted for accepted in batches if accepted.batch.key not in self._accepting]
-                aggregator.loaded(heard)
+                aggregator.loaded(heard, complete=not batches)
             return

@@ -27,9 +27,10 @@ class Granted(msgspec.Struct, frozen=True, gc=False):
 
 
 class Loaded(msgspec.Struct, frozen=True, gc=False):
-    """What a load found; nothing: there is no more."""
+    """What a load found; `complete`: there is no more."""
 
     batches: Sequence[AcceptedBatch]
+    complete: bool
 
 
 class Answered(msgspec.Struct, frozen=True, gc=False):

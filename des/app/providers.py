@@ -50,4 +50,5 @@ def build_waterfall(settings: Settings, providers: Mapping[str, Provider]) -> Wa
                     f"fields.{field}.waterfall names {name!r}, which gives {', '.join(sorted(gives[name])) or 'nothing'} "
                     f"and never {field}; take it out, or name a provider that does"
                 )
-    return Waterfall({field: setting.waterfall for field, setting in settings.fields.items()}, gives)
+    paid = frozenset(name for name, provider in providers.items() if provider.traits.paid)
+    return Waterfall({field: setting.waterfall for field, setting in settings.fields.items()}, gives, paid)

@@ -6,7 +6,7 @@ Step, so that a batch of a thousand costs a handful of plans. Misses and invalid
 every other outcome means. Nothing here performs I/O.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import assert_never
 
 import msgspec
@@ -32,15 +32,16 @@ class Settled(msgspec.Struct, frozen=True, gc=False):
 class Step:
     """One place in the plan: the provider to ask, the fields to ask it for, and where each answer leads."""
 
-    __slots__ = ("_moves", "_plan", "asks", "cursor", "missed", "provider")
+    __slots__ = ("_moves", "_plan", "asks", "cursor", "missed", "provider", "takes")
 
     def __init__(self, plan: "Waterfall", cursor: Cursor) -> None:
         """Take the plan it belongs to and the open fields (at least one)."""
         self._plan = plan
         self.cursor = cursor
-        first, index = cursor[0]
-        self.provider = plan.order[first][index]
+        self.provider = plan.choose([plan.order[name][at] for name, at in cursor])
         self.asks = tuple(name for name, at in cursor if plan.order[name][at] == self.provider)
+        self.takes = tuple(name for name, _ in cursor if self.provider in plan.order[name])
+        """Open fields whose value is taken when it comes along, asked for or not: it may have been paid for."""
         self.missed = Attempt(self.provider, OutcomeKind.MISS.value)
         self._moves: dict[frozenset[str], tuple[Step | None, tuple[str, ...]]] = {}
 
@@ -59,14 +60,29 @@ class Step:
 class Waterfall:
     """The plan of all waterfalls: which providers each field is asked of, in order."""
 
-    def __init__(self, order: Mapping[str, Sequence[str]], gives: Mapping[str, frozenset[str]]) -> None:
-        """Take each field's providers in order, and what each provider gives; one that cannot give a field is skipped."""
+    def __init__(
+        self,
+        order: Mapping[str, Sequence[str]],
+        gives: Mapping[str, frozenset[str]],
+        paid: Container[str] = frozenset(),
+    ) -> None:
+        """Take each field's providers in order, what each gives (one that cannot give a field is skipped), and the paid ones."""
+        self._paid = paid
         self.order = {
             field: tuple(name for name in names if field in gives.get(name, frozenset()))
             for field, names in order.items()
         }
         self._starts: dict[tuple[str, ...], tuple[Step | None, tuple[str, ...]]] = {}
         self._steps: dict[Cursor, Step] = {}
+
+    def choose(self, providers: Sequence[str]) -> str:
+        """Of the providers at which the open fields stand, the one to ask now.
+
+        Free ones first: what they find need not be bought, and what they miss then shares the paid call of the
+        others. Of paid ones that which the most fields wait for.
+        """
+        free = [name for name in providers if name not in self._paid]
+        return free[0] if free else max(providers, key=providers.count)
 
     def start(self, fields: tuple[str, ...]) -> tuple[Step | None, tuple[str, ...]]:
         """First step for these fields (None: there is nobody to ask), and the fields that nobody gives."""
@@ -151,9 +167,9 @@ def settle(step: Step, outcome: Outcome, tried: Tried, now: float) -> Settled:
 
 
 def _settle_found(step: Step, outcome: Outcome, tried: Tried, now: float) -> Settled:
-    values = outcome.values
+    values, cost = outcome.values, outcome.cost
     results: dict[str, FieldResult] = {}
-    for name in step.asks:
+    for name in step.takes:
         value = values.get(name)
         if value is not None:
             results[name] = FieldResult(
@@ -165,12 +181,13 @@ def _settle_found(step: Step, outcome: Outcome, tried: Tried, now: float) -> Set
                 outcome.reference,
                 value.evidence,
                 value.verification,
-                outcome.cost,
+                cost,
                 now,
-                attempts_for(name, tried),
+                attempts_for(name, tried) if tried else (),
             )
-    if len(results) < len(step.asks):
-        missed = tuple(name for name in step.asks if name not in results)
+            cost = 0.0  # the charge stands on one of the fields, so that receipts add up to the bill
+    missed = tuple([name for name in step.asks if name not in results])
+    if missed:
         tried = (*tried, (missed, step.missed))
     return _move_on(step, frozenset(results), results, tried, now)
 

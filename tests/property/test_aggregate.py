@@ -125,7 +125,7 @@ class World:
         elif action == 3 and self.load is not None:
             found, self.load = self.load, None
             heard = [accepted for accepted in found if accepted.seq not in [one.seq for one in self.accepting]]
-            self.aggregate.loaded(heard, NOW)
+            self.aggregate.loaded(heard, NOW, complete=not found)
         elif action == 4 and self.accepting:
             self.aggregate.accepted(self.accepting.pop(0))
         self.perform()

@@ -126,3 +126,26 @@ def test_not_found_names_everyone_who_was_asked() -> None:
     result = last.results["email"]
     assert result.state is FieldState.NOT_FOUND
     assert [attempt.provider for attempt in result.attempts] == ["a", "b"]
+
+
+def test_free_providers_come_before_paid_ones_so_that_fields_share_the_paid_call() -> None:
+    gives = dict.fromkeys(("own", "guess", "vendor"), frozenset({"email", "phone"}))
+    plan = Waterfall({"email": ("own", "guess", "vendor"), "phone": ("own", "vendor")}, gives, paid={"vendor"})
+    step, _ = plan.start(("email", "phone"))
+    asked = []
+    while step is not None:
+        asked.append((step.provider, step.asks))
+        step = step.after(frozenset())[0]
+    assert asked == [("own", ("email", "phone")), ("guess", ("email",)), ("vendor", ("email", "phone"))]
+
+
+def test_a_value_that_comes_along_is_taken_and_the_charge_stands_once() -> None:
+    gives = dict.fromkeys(("one", "two"), frozenset({"email", "phone"}))
+    plan = Waterfall({"email": ("one", "two"), "phone": ("two", "one")}, gives, paid={"one", "two"})
+    step, _ = plan.start(("email", "phone"))
+    assert step is not None
+    assert step.asks == ("email",)
+    both = {"email": Value("x@y.z"), "phone": Value("+4930")}
+    settled = settle(step, Outcome(OutcomeKind.FOUND, both, cost=2.0), (), 1.0)
+    assert settled.next is None
+    assert [result.cost for result in settled.results.values()] == [2.0, 0.0]
