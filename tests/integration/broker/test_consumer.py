@@ -11,6 +11,7 @@ from des.broker.contract import DEAD_QUEUE, INGEST_EXCHANGE, INGEST_QUEUE, Deliv
 from des.broker.publisher import AmqpPublisher
 from des.errors import ConfigError
 from des.stack import PrivateRabbitMQ
+from des.testing.service import check_service_contract
 from tests.integration.broker.waiting import until
 
 KIND = "application/json"
@@ -182,6 +183,11 @@ async def test_a_queue_with_other_properties_refuses_the_start_with_the_remedy(a
     consumer = AmqpConsumer(amqp_url)
     with pytest.raises(ConfigError, match=r"other properties.*des\.ingest"):
         await consumer.start()
+
+
+async def test_both_ends_are_services(amqp_url: str) -> None:
+    await check_service_contract(lambda: AmqpConsumer(amqp_url))
+    await check_service_contract(lambda: AmqpPublisher(amqp_url))
 
 
 @pytest.mark.slow

@@ -112,9 +112,7 @@ async def test_an_alarm_is_overload_at_once_and_over_when_it_is_over(
     await publisher.publish(INGEST_EXCHANGE, "k", b"x", content_type=KIND)
 
 
-async def test_a_full_queue_nacks_and_that_is_overload(
-    rabbitmq: PrivateRabbitMQ, publisher: AmqpPublisher
-) -> None:
+async def test_a_full_queue_nacks_and_that_is_overload(rabbitmq: PrivateRabbitMQ, publisher: AmqpPublisher) -> None:
     vhost = publisher._supervisor._url.rsplit("/", 1)[1]
     await rabbitmq._evaluate(
         f'rabbit_policy:set(<<"{vhost}">>, <<"short">>, <<"^des.ingest$">>, [{{<<"max-length">>, 3}}], 1,'

@@ -7,5 +7,5 @@ from collections.abc import Callable
 async def until(holds: Callable[[], bool], within_s: float = 20.0) -> None:
     """Look again and again until it holds. Raises TimeoutError."""
     async with asyncio.timeout(within_s):
-        while not holds():
-            await asyncio.sleep(0.001)  # noqa: ASYNC110 - what is waited for is the other side's and gives no signal
+        while not holds():  # noqa: ASYNC110 - what is waited for is the other side's and gives no signal
+            await asyncio.sleep(0.001)
