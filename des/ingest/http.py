@@ -13,6 +13,7 @@ from des.errors import InvalidInput, Overloaded
 from des.ingest.intake import Intake
 from des.limits import HTTP_BODIES_BYTES_MAX, HTTP_BODY_BYTES_MAX, MIB
 from des.routes import JSON, Body, Route
+from des.surface import problem_json
 from des.tenancy import tenant_of
 from des.wire import ContactBatchDocument, EncodedBatch, encode_json
 
@@ -61,7 +62,10 @@ class IngestRoutes:
         """Take a batch. Raises InvalidInput, Overloaded and BrokerUnavailable."""
         _check_headers(request)
         await self._intake.room()
-        batch = await self._read_batch(request)
+        try:
+            batch = await self._read_batch(request)
+        except web.RequestPayloadError as error:
+            return _unreadable(request, error)
         await self._intake.push(batch)
         return _accepted(batch)
 
@@ -76,9 +80,6 @@ class IngestRoutes:
             if len(body) < _THREAD_BYTES_MIN:
                 return encode_json(bytes(body), tenant, self._fields)
             return await asyncio.to_thread(encode_json, bytes(body), tenant, self._fields)
-        except web.RequestPayloadError as error:
-            what = " ".join(str(error).split())  # aiohttp's message has several lines
-            raise InvalidInput("MALFORMED_ENCODING", f"the body cannot be read: {what}") from error
         finally:
             self._bytes_in_hand -= len(body)
 
@@ -104,6 +105,16 @@ def _check_headers(request: web.Request) -> None:
         raise InvalidInput("UNKNOWN_CONTENT_ENCODING", what)
     if not encoding and (request.content_length or 0) > HTTP_BODY_BYTES_MAX:
         raise _too_large()
+
+
+def _unreadable(request: web.Request, error: web.RequestPayloadError) -> web.Response:
+    """Answer a body that cannot be unpacked. The connection ends: aiohttp has lost its place in it."""
+    what = " ".join(str(error).split())  # aiohttp's message has several lines
+    status, headers, body = problem_json(InvalidInput("MALFORMED_ENCODING", f"the body cannot be read: {what}"))
+    request.content.feed_eof()  # or aiohttp reads on after the answer, and fails again
+    response = web.Response(status=status, headers=headers, body=body)
+    response.force_close()
+    return response
 
 
 def _accepted(batch: EncodedBatch) -> web.Response:

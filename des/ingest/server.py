@@ -4,6 +4,7 @@ Keepalive: the client may ping once in MIN_PING_S, with or without a call, and i
 own default is 300 s, more than load balancers keep a silent connection).
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
@@ -12,6 +13,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from des.errors import ConfigError
+from des.lifecycle import TaskOwner
 from des.limits import GRPC_MESSAGE_BYTES_MAX
 
 MIN_PING_S: Final = 10
@@ -51,6 +53,7 @@ class GrpcServer:
         self._services = tuple(services)
         self._host = host
         self._port_wanted = port
+        self._tasks = TaskOwner(self.name)
         self._server: grpc.aio.Server | None = None
         self._health: health.aio.HealthServicer | None = None
         self.port = 0
@@ -72,8 +75,17 @@ class GrpcServer:
             port = server.add_insecure_port(address)
         except RuntimeError as error:
             raise ConfigError(f"cannot listen for gRPC on {address}: {error}") from error
-        await server.start()
+        await self._begin(server)
         self.port = port
+
+    async def _begin(self, server: grpc.aio.Server) -> None:
+        """Start it whole: a grpc.aio server whose start was cancelled can be neither used nor stopped."""
+        begin = self._tasks.spawn(server.start(), "start")
+        try:
+            await asyncio.shield(begin)
+        except asyncio.CancelledError:
+            await asyncio.wait((begin,))
+            raise
 
     async def stop(self) -> None:
         """Say NOT_SERVING, let the services drain, and close; harmless when never started and twice."""
