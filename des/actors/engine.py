@@ -8,6 +8,7 @@
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+from des import failpoints
 from des.actors.aggregator import Aggregator, Parts
 from des.actors.committer import Committer
 from des.actors.loader import Loader
@@ -18,6 +19,7 @@ from des.actors.supervisor import Supervisor
 from des.actors.turns import Actor, Turns
 from des.clock import Clock
 from des.contact import BatchKey
+from des.failpoints import Failpoint
 from des.lifecycle import Services
 from des.limits import CONTACTS_IN_WORK_MAX, DRAIN_S
 from des.providers.dispatcher import Dispatcher
@@ -71,6 +73,7 @@ class Engine:
     async def stop(self) -> None:
         """Take nothing more into work, let what is in work finish for DRAIN_S at most; the rest is in Postgres."""
         self.scheduler.close()
+        failpoints.hit(Failpoint.DRAIN_STARTED)
         drained = await self._drained()
         log.info(Event.ENGINE_DRAINED, complete=drained, left=self.scheduler.in_work)
         self.router.lost(list(self.router.owned))

@@ -1,0 +1,12 @@
+"""Faults: the service is killed, its servers are restarted, its connections are cut, and then everything is counted.
+
+A `Trial` (trial.py) is one service as a child process, clients that push batches through every door and send again
+until they are told OK (load.py, doors.py), a consumer of the events (announced.py), and at the end an audit (audit.py):
+what was acknowledged is there exactly once, in the state it must have, and nothing else is there.
+
+    population.py   what is sent, and what it must become
+    service.py      the child process: started with a failpoint, killed, paused, stopped
+    proxy.py        a TCP proxy that loses replies and cuts connections
+
+`./dev bench kills --count N` runs the same trial for as long as one likes (bench/kills.py).
+"""
