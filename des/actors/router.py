@@ -147,7 +147,7 @@ class Router:
         if aggregator.dead:
             return
         self._drop(aggregator)
-        self._supervisor.rebuild(aggregator, error, self._rebuild)
+        self._supervisor.failed(aggregator, error, self._rebuild)
 
     # ---- inside --------------------------------------------------------------------------------------------------
 
@@ -178,6 +178,8 @@ class Router:
             return
         room = aggregator.die()
         self._forget(aggregator)
+        if aggregator.units_in_flight:
+            self._supervisor.rebuild(aggregator, self._rebuild)
         if self._parts is not None and room:
             self._parts.scheduler.give_back(room)
 

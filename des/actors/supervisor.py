@@ -1,4 +1,5 @@
-"""The supervisor: an aggregator that failed is rebuilt from Postgres, after its commits have ended and a growing while.
+"""The supervisor: an aggregator that was dropped is rebuilt from Postgres once its commits have ended; one that failed
+after a growing while.
 
 Its neighbours never notice. An ERID that fails again and again is tried ever more rarely, and never given up: what is
 accepted is not lost, and the log says why it waits.
@@ -28,7 +29,7 @@ class Supervisor:
         """Take the clock."""
         self._clock = clock
         self._failures: dict[Erid, int] = {}
-        self._rebuilding: set[Erid] = set()
+        self._rebuilding: dict[Erid, int] = {}
         self._tasks = TaskOwner(self.name)
         self.rebuilt = 0
 
@@ -48,20 +49,27 @@ class Supervisor:
         """Forget the failures of an ERID that has finished its work."""
         self._failures.pop(erid, None)
 
-    def rebuild(self, aggregator: Aggregator, error: Exception, rebuild: Callable[[Erid], None]) -> None:
-        """Call `rebuild` once the dead aggregator's commits have ended and its pause is over."""
+    def failed(self, aggregator: Aggregator, error: Exception, rebuild: Callable[[Erid], None]) -> None:
+        """Count a failure, and call `rebuild` after a while that grows with their number."""
         erid = aggregator.name
         failures = self._failures[erid] = self._failures.get(erid, 0) + 1
         log.error(Event.ACTOR_FAILED, actor=repr(aggregator), failures=failures, exc_info=error)
-        self._rebuilding.add(erid)
-        delay_s = min(REBUILD_MAX_S, REBUILD_FIRST_S * 2.0 ** (failures - 1))
-        self._tasks.spawn(self._rebuild_later(aggregator, delay_s, rebuild), f"rebuild {erid[1]}")
+        self.rebuilt += 1
+        self.rebuild(aggregator, rebuild, min(REBUILD_MAX_S, REBUILD_FIRST_S * 2.0 ** (failures - 1)))
 
-    async def _rebuild_later(self, aggregator: Aggregator, delay_s: float, rebuild: Callable[[Erid], None]) -> None:
+    def rebuild(self, aggregator: Aggregator, rebuild: Callable[[Erid], None], delay_s: float = 0.0) -> None:
+        """Call `rebuild` when the dead aggregator's commits have ended: until then Postgres does not show its work."""
+        erid = aggregator.name
+        self._rebuilding[erid] = self._rebuilding.get(erid, 0) + 1
+        self._tasks.spawn(self._rebuild_later(aggregator, rebuild, delay_s), f"rebuild {erid[1]}")
+
+    async def _rebuild_later(self, aggregator: Aggregator, rebuild: Callable[[Erid], None], delay_s: float) -> None:
+        erid = aggregator.name
         await self._clock.sleep(delay_s)
         while aggregator.units_in_flight:
             await self._clock.sleep(LOOK_S)
-        self._rebuilding.discard(aggregator.name)
-        self.rebuilt += 1
-        log.info(Event.ACTOR_REBUILT, actor=repr(aggregator))
-        rebuild(aggregator.name)
+        self._rebuilding[erid] -= 1
+        if self._rebuilding[erid] == 0:
+            del self._rebuilding[erid]
+            log.info(Event.ACTOR_REBUILT, actor=repr(aggregator))
+            rebuild(erid)
