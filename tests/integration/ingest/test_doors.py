@@ -86,35 +86,35 @@ async def test_large_batches_arrive_whole(real_doors: Doors, consumer: AmqpConsu
     ]  # fmt: skip
 
 
-async def test_a_broker_that_dies_under_a_stream_is_told_and_nothing_accepted_is_lost(
+async def test_a_broker_that_dies_under_a_stream_is_told_and_nothing_acknowledged_is_lost(
     real_doors: Doors, publisher: AmqpPublisher, rabbitmq: PrivateRabbitMQ, consumer: AmqpConsumer
 ) -> None:
-    requests_ = (ingest_pb2.StreamContactsRequest(batch=each.batch) for each in requests(200_000, 1))
-    stream = ingest_pb2_grpc.IngestServiceStub(real_doors.channel).StreamContacts(requests_)
-    acknowledged = await acknowledged_until_kill(stream, rabbitmq)
-    try:
-        assert await stream.code() is grpc.StatusCode.UNAVAILABLE
-    finally:
-        await rabbitmq.start()
-    await until(lambda: publisher.ready, within_s=30)
-    found: set[str] = set()
-    async with asyncio.timeout(30):
-        while not acknowledged <= found:
-            batches, _ = await received(consumer, 1)
-            found |= {str(batch.batch_id) for batch in batches}
-    assert (await push(real_doors, batches=1, contacts=1)).accepted == 1
+    enough = asyncio.Event()
 
+    async def until_enough() -> AsyncIterator[ingest_pb2.StreamContactsRequest]:
+        # grpc.aio calls it INTERNAL when a write meets the end of the stream, so the writing ends before the broker.
+        for each in requests(200_000, 1):
+            if enough.is_set():
+                return
+            yield ingest_pb2.StreamContactsRequest(batch=each.batch)
 
-async def acknowledged_until_kill(
-    stream: grpc.aio.StreamStreamCall[ingest_pb2.StreamContactsRequest, ingest_pb2.StreamContactsResponse],
-    rabbitmq: PrivateRabbitMQ,
-) -> set[str]:
-    """Kill the broker after 500 acknowledgements; return the ids of all that came until the stream ended."""
+    # RabbitMQ 3.10 writes down half a second late that a queue exists; killed before that, it has lost a new queue.
+    await rabbitmq._evaluate("[dets:sync(Table) || Table <- dets:all()].")
+    stream = ingest_pb2_grpc.IngestServiceStub(real_doors.channel).StreamContacts(until_enough())
     acknowledged: set[str] = set()
     async with asyncio.TaskGroup() as tasks:
         with contextlib.suppress(grpc.aio.AioRpcError):
             async for answer in stream:
                 acknowledged.add(answer.batch_id)
                 if len(acknowledged) == 500:
+                    enough.set()
                     tasks.create_task(rabbitmq.kill())
-    return acknowledged
+    await rabbitmq.start()
+    assert await stream.code() is grpc.StatusCode.UNAVAILABLE
+    await until(lambda: publisher.ready and consumer.ready, 60)
+    found: set[str] = set()
+    async with asyncio.timeout(30):
+        while not acknowledged <= found:
+            batches, _ = await received(consumer, 1)
+            found |= {str(batch.batch_id) for batch in batches}
+    assert (await push(real_doors, batches=1, contacts=1)).accepted == 1
