@@ -1,0 +1,40 @@
+"""`python -m bench NAME [--json] [--scale F]`: one benchmark of README.md; `./dev bench` is the same, set up.
+
+The last line of output is the result; under --json one JSON object with `bench`, `ratio`, `target` and the figures
+behind them. `--scale` makes the counts smaller (or larger): good for trying out, not for judging.
+"""
+
+import argparse
+import asyncio
+import importlib
+import sys
+from collections.abc import Sequence
+
+from bench.figures import Result
+from bench.harness import harness
+
+BENCHMARKS = ("end_to_end", "small_batches", "concurrency", "http_calls", "ingest", "latency", "backlog")
+"""Modules of this package with `async def run(rig, scale) -> Result`."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one benchmark; 0 where it could be measured, whether or not its target is met: `met` says that."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("name", choices=BENCHMARKS, metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--json", action="store_true", help="end with one JSON object")
+    parser.add_argument("--scale", type=float, default=1.0, help="multiplies the counts")
+    options = parser.parse_args(arguments)
+    result = asyncio.run(_measure(options.name, options.scale))
+    print(result.as_json() if options.json else result.as_text())
+    return 0
+
+
+async def _measure(name: str, scale: float) -> Result:
+    benchmark = importlib.import_module(f"bench.{name}")
+    async with harness() as rig:
+        result: Result = await benchmark.run(rig, scale)
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,29 @@
+"""The bare provider (`bare_provider.py`) as DES is told of it, and how it is run."""
+
+import contextlib
+from typing import Any
+
+from bench.harness import Rig
+from bench.processes import Measured
+
+SLOTS = 64
+FIELD = "professional_email"
+
+
+def settings(url: str) -> dict[str, Any]:
+    """Settings under which the field is asked of the bare provider and of nobody else, one call per contact."""
+    provider = {
+        "kind": "http",
+        "concurrency": SLOTS,
+        "request": {
+            "url": f"{url}/v1/find",
+            "query": {"first_name": "{first_name!}", "last_name": "{last_name!}", "company": "{domain!}"},
+        },
+        "values": {FIELD: {"path": "data.email", "confidence_path": "data.score", "confidence_scale": 100}},
+    }
+    return {"providers": {"bare": provider}, "fields": {FIELD: {"type": "email", "waterfall": ["bare"]}}}
+
+
+def provider(rig: Rig, delay_ms: float = 0) -> contextlib.AbstractAsyncContextManager[Measured]:
+    """Run it; its first line has the `url`."""
+    return rig.peer("bare_provider", "--delay-ms", str(delay_ms))

@@ -1,0 +1,110 @@
+"""What does a door cost beside the broker behind it?
+
+Batches of 1,000 through one gRPC client stream until its summary came, against raw confirmed publishes of the same
+bytes by aio-pika, 256 in flight. As `single_ratio` batches of 1 through one stream against one confirmed publish each:
+intake puts small ones together. The service has the role `ingest` alone and nobody consumes; the queue is purged in
+between. Both clients run in the benchmark's process and send bytes that were encoded before.
+"""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import grpc
+
+from bench.figures import Result, median_ratio
+from bench.harness import Rig
+from bench.processes import Measured
+from bench.queue import IN_FLIGHT, Outgoing
+from des.v1.ingest_pb2 import PushContactsResponse
+
+PUSH = "/des.v1.IngestService/PushContacts"
+ERIDS = 20
+ROUNDS = 3
+BATCHES, BATCH = 1_500, 1_000
+SINGLES = 20_000
+TARGET, SINGLE_TARGET = 0.5, 1.5
+
+
+async def run(rig: Rig, scale: float) -> Result:
+    """Measure."""
+    batches, singles = max(4, round(BATCHES * scale)), max(100, round(SINGLES * scale))
+    async with rig.service(roles=("ingest",)) as service:
+        await _push(service, list(rig.population.messages(20, BATCH, rig.population.erids(ERIDS))))
+        large = await _compare(rig, service, batches, BATCH)
+        small = await _compare(rig, service, singles, 1)
+        memory_mb = service.memory_peak_mb()
+    return Result(
+        "ingest",
+        large.ratio,
+        TARGET,
+        {
+            "single_ratio": small.ratio,
+            "single_target": SINGLE_TARGET,
+            "contacts_per_s": large.ours,
+            "published_contacts_per_s": large.theirs,
+            "single_batches_per_s": small.ours,
+            "single_published_per_s": small.theirs,
+            "service_cpu_us_per_contact": large.cpu_us,
+            "service_cpu_us_per_single_batch": small.cpu_us,
+            "service_memory_peak_mb": memory_mb,
+            "in_flight": IN_FLIGHT,
+        },
+        further_met=small.ratio >= SINGLE_TARGET,
+    )
+
+
+class _Comparison:
+    """Contacts a second of both, the ratio, and µs of the service's CPU per contact."""
+
+    def __init__(self, ours: Sequence[float], theirs: Sequence[float], cpu_us: Sequence[float]) -> None:
+        self.ratio = median_ratio(ours, theirs)
+        self.ours = statistics.median(ours)
+        self.theirs = statistics.median(theirs)
+        self.cpu_us = statistics.median(cpu_us)
+
+
+async def _compare(rig: Rig, service: Measured, batches: int, size: int) -> _Comparison:
+    contacts = batches * size
+    ours, theirs, cpu_us = [], [], []
+    for _ in range(ROUNDS):
+        messages = list(rig.population.messages(batches, size, rig.population.erids(ERIDS)))
+        await rig.queue.purge()
+        before_s = service.cpu_s()
+        ours.append(contacts / await _push(service, messages))
+        cpu_us.append((service.cpu_s() - before_s) / contacts * 1e6)
+        await rig.queue.purge()
+        theirs.append(contacts / await rig.queue.publish(messages))
+    await rig.queue.purge()
+    return _Comparison(ours, theirs, cpu_us)
+
+
+async def _push(service: Measured, messages: Sequence[Outgoing]) -> float:
+    """Seconds until the summary came. Raises RuntimeError unless every batch was accepted."""
+    requests = [_request(message.body) for message in messages]
+    return await asyncio.to_thread(_push_all, service.ready["grpc"], requests)
+
+
+def _push_all(address: str, requests: Sequence[bytes]) -> float:
+    with grpc.insecure_channel(address) as channel:
+        grpc.channel_ready_future(channel).result()
+        call: Any = channel.stream_unary(PUSH, response_deserializer=PushContactsResponse.FromString)
+        started = time.monotonic()
+        summary = call(iter(requests))
+        took_s = time.monotonic() - started
+    if summary.accepted != len(requests):
+        raise RuntimeError(f"{summary.accepted} of {len(requests)} batches were accepted: {summary.rejected[:3]}")
+    return took_s
+
+
+def _request(batch: bytes) -> bytes:
+    """Make a PushContactsRequest around an encoded batch: field 1, its length, the batch."""
+    length = bytearray()
+    rest = len(batch)
+    while rest > 0x7F:
+        length.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    length.append(rest)
+    return b"\x0a" + bytes(length) + batch
