@@ -2,7 +2,7 @@
 
 import typer
 
-from des.cli import config, demo, dev, directory, migrate, sandbox, serve
+from des.cli import config, demo, dev, directory, enrichment, migrate, push, sandbox, serve
 
 _RUN = "Run it"
 _USE = "Use it"
@@ -16,6 +16,11 @@ def application() -> typer.Typer:
     app.command("dev", rich_help_panel=_RUN)(dev.dev)
     app.command("serve", rich_help_panel=_RUN)(serve.serve)
     app.command("sandbox", rich_help_panel=_RUN)(sandbox.sandbox)
+    app.command("push", rich_help_panel=_USE)(push.push)
+    app.command("watch", rich_help_panel=_USE)(enrichment.watch)
+    app.command("results", rich_help_panel=_USE)(enrichment.results)
+    app.command("seal", rich_help_panel=_USE)(enrichment.seal)
+    app.command("cancel", rich_help_panel=_USE)(enrichment.cancel)
     app.command("migrate", rich_help_panel=_CARE)(migrate.migrate)
     app.add_typer(_directory(), name="directory", rich_help_panel=_CARE)
     app.add_typer(_config(), name="config", rich_help_panel=_CARE)

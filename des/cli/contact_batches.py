@@ -22,9 +22,9 @@ OnRejected = Callable[[Unreadable], None]
 
 
 class FileBatch(msgspec.Struct, frozen=True):
-    """Contacts to send together; `lines` says which line of the file each came from."""
+    """Contacts to send together; `lines` says which line of the file each came from. Without an id DES makes one."""
 
-    batch_id: UUID
+    batch_id: str
     contacts: Sequence[Contact]
     lines: Sequence[int]
 
@@ -67,6 +67,6 @@ def _breaks_a_rule(row: Row, on_rejected: OnRejected) -> bool:
     return True
 
 
-def _batch_id(erid: UUID, fields: Sequence[str], place: int, contacts: Sequence[Contact]) -> UUID:
+def _batch_id(erid: UUID, fields: Sequence[str], place: int, contacts: Sequence[Contact]) -> str:
     content = hashlib.sha256(msgspec.json.encode([sorted(set(fields)), contacts])).hexdigest()
-    return uuid5(erid, f"file/{place}/{content}")
+    return str(uuid5(erid, f"file/{place}/{content}"))

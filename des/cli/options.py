@@ -11,7 +11,9 @@ JsonFlag: TypeAlias = Annotated[
 ]
 GrpcAddress: TypeAlias = Annotated[
     str,
-    typer.Option("--grpc", metavar="HOST:PORT", help="gRPC address of the service; DES_GRPC_ADDRESS where left out."),
+    typer.Option(
+        "--grpc", metavar="HOST:PORT", help="gRPC address of the service; DES_GRPC__HOST and __PORT where left out."
+    ),
 ]
 ConfigFile: TypeAlias = Annotated[
     Path | None,

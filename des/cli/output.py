@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
-from des.errors import DesError, InvalidInput
+from des.errors import DesError, Violation
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,6 +42,11 @@ class Output:
         """Write one line to stdout, whoever reads it."""
         self._stdout.write(text + "\n")
         self._stdout.flush()
+
+    def text(self, data: bytes) -> None:
+        """Write encoded text to stdout as it is: a piece of a result that is never held as a whole."""
+        self._stdout.buffer.write(data)
+        self._stdout.buffer.flush()
 
     def say(self, text: str) -> None:
         """Write a line for people to stdout."""
@@ -82,7 +87,7 @@ class Output:
 
     def error(self, error: DesError) -> None:
         """Write an error of DES, with its wrong places where it names them."""
-        violations = error.violations if isinstance(error, InvalidInput) else ()
+        violations: Sequence[Violation] = getattr(error, "violations", ())  # InvalidInput here, RemoteError from afar
         self.failure(error.reason, error.message, {"violations": violations} if violations else None)
         for violation in violations[:_VIOLATIONS_SHOWN]:
             self.note(f"  {violation.field}: {violation.description}")
@@ -107,3 +112,8 @@ def encoded(value: Any, *, pretty: bool = False) -> str:
 def _natural_width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
     longest = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
     return sum(longest) * 2 + 3 * len(columns)  # twice: characters of some scripts take two cells
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """Return a count with its noun: `1 batch`, `2,000 batches`."""
+    return f"{count:,} {one if count == 1 else many}"

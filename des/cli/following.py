@@ -1,0 +1,84 @@
+"""Follows the progress of one enrichment until it is settled, and shows it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing
+from uuid import UUID
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from des.cli.output import Output
+from des.cli.received import enrichment_of
+from des.client import Client, RemoteError
+from des.serving.document import enrichment_document
+from des.store.reading import Enrichment, EnrichmentState
+
+NOT_FOUND_POLL_S = 0.1
+
+
+async def follow(client: Client, erid: UUID, output: Output, *, contacts_min: int = 0) -> Enrichment:
+    """Show every change until nothing is outstanding, and return the last state.
+
+    `contacts_min`: contacts that were sent and confirmed a moment ago. Until as many have been accepted the enrichment
+    is not taken for settled, nor for missing. Raises RemoteError.
+    """
+    with _shown(output) as show:
+        async with aclosing(_changes(client, erid, wait=contacts_min > 0)) as changes:
+            async for enrichment in changes:
+                show(enrichment)
+                if _is_settled(enrichment, contacts_min):
+                    output.say(summary(enrichment))
+                    return enrichment
+    raise RuntimeError("a watch ended before its enrichment did")
+
+
+def summary(enrichment: Enrichment) -> str:
+    """Say in one line where an enrichment stands."""
+    progress = enrichment.progress
+    fields = ", ".join(f"{count:,} {state}" for state, count in progress.fields.items() if count)
+    return (
+        f"{enrichment.erid} {enrichment.state}: {progress.contacts_done:,} of {progress.contacts:,} contacts done"
+        f"{f'; fields: {fields}' if fields else ''}"
+    )
+
+
+async def _changes(client: Client, erid: UUID, *, wait: bool) -> AsyncGenerator[Enrichment, None]:
+    """Yield the state now and after every change; `wait` for an enrichment that is not there yet."""
+    while True:
+        try:
+            async with aclosing(client.watch(erid)) as watch:
+                async for message in watch:
+                    yield enrichment_of(message)
+        except RemoteError as error:
+            if not (wait and error.reason == "NOT_FOUND"):
+                raise
+        else:
+            return
+        await asyncio.sleep(NOT_FOUND_POLL_S)
+
+
+def _is_settled(enrichment: Enrichment, contacts_min: int) -> bool:
+    match enrichment.state:
+        case EnrichmentState.OPEN:
+            return False
+        case EnrichmentState.SETTLED:
+            return enrichment.progress.contacts >= contacts_min
+        case EnrichmentState.COMPLETED | EnrichmentState.CANCELLED:
+            return enrichment.ended
+
+
+@contextlib.contextmanager
+def _shown(output: Output) -> Iterator[Callable[[Enrichment], None]]:
+    """Lend what shows one state: a document each under --json, a bar on a terminal, else nothing."""
+    if not output.on_terminal:
+        yield lambda enrichment: output.document(enrichment_document(enrichment))
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=output.console(), transient=True) as bar:
+        task = bar.add_task("contacts done")
+
+        def show(enrichment: Enrichment) -> None:
+            bar.update(task, completed=enrichment.progress.contacts_done, total=enrichment.progress.contacts)
+
+        yield show

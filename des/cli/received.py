@@ -1,0 +1,63 @@
+"""What came by gRPC, as the values that serving writes: one enrichment looks alike by `des results` and by HTTP."""
+
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+from des.contact import TENANT_DEFAULT, Attempt, Contact, FieldResult, FieldState
+from des.events import FINISHED_STATES, Progress
+from des.store.reading import EnrichedContact, Enrichment, EnrichmentState
+from des.v1 import enrichment_pb2 as pb
+
+_TEXTS: Final = Contact.__struct_fields__
+_ENRICHMENT: Final = "ENRICHMENT_STATE_"
+_FIELD: Final = "FIELD_STATE_"
+
+
+def enrichment_of(message: pb.Enrichment) -> Enrichment:
+    """Read an object without contacts."""
+    progress = message.progress
+    return Enrichment(
+        tenant=TENANT_DEFAULT,
+        erid=UUID(message.erid),
+        state=EnrichmentState(pb.EnrichmentState.Name(message.state).removeprefix(_ENRICHMENT).lower()),
+        sealed=message.sealed,
+        revision=message.revision,
+        progress=Progress(
+            contacts=progress.contacts,
+            contacts_done=progress.contacts_done,
+            batches=progress.batches,
+            batches_done=progress.batches_done,
+            fields={state: progress.fields[state] for state in FINISHED_STATES},  # a protobuf map has no order
+        ),
+        fields=list(message.fields_to_be_enriched),
+        created_at=message.create_time.ToDatetime(UTC),
+        updated_at=message.update_time.ToDatetime(UTC),
+    )
+
+
+def contact_of(message: pb.EnrichedContact) -> EnrichedContact:
+    """Read a contact with what was found for it."""
+    return EnrichedContact(
+        seq=0,  # the store's own number, which is not told
+        batch_id=UUID(message.batch_id),
+        position=message.position,
+        contact=Contact(*[getattr(message.contact, name) for name in _TEXTS]),
+        enriched={name: _result_of(result) for name, result in sorted(message.enriched.items())},
+    )
+
+
+def _result_of(message: pb.FieldResult) -> FieldResult:
+    decided: datetime | None = message.decide_time.ToDatetime(UTC) if message.HasField("decide_time") else None
+    return FieldResult(
+        state=FieldState(pb.FieldState.Name(message.state).removeprefix(_FIELD).lower()),
+        value=message.value,
+        provider=message.provider,
+        confidence=message.confidence,
+        reason=message.reason,
+        reference=message.reference,
+        evidence=message.evidence,
+        cost=message.cost,
+        at=decided.timestamp() if decided else 0.0,
+        attempts=tuple(Attempt(one.provider, one.outcome, one.reason) for one in message.attempts),
+    )
