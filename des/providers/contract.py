@@ -114,4 +114,11 @@ class Provider(Protocol):
         """Close what it opened; harmless when never started and when repeated."""
 
 
+class Collects(Protocol):
+    """A provider whose calls may end `pending`: asked later by handle, at no charge."""
+
+    async def collect(self, handles: Sequence[str]) -> Sequence[Outcome]:
+        """One outcome for each handle, in order; `pending` again where it is not ready."""
+
+
 FieldTypes = dict[str, FieldType]
