@@ -1,6 +1,6 @@
 """Stage 8: the object of each ERID, read and steered by gRPC and HTTP, as a whole, as a stream and as it changes.
 
-    grpc.py      EnrichmentService              http.py      /v1/enrichments…, one handler a route
+    servicer.py  EnrichmentService              http.py      /v1/enrichments…, one handler a route
     server.py    the HTTP listener              middleware.py, query.py, health.py, openapi.py beside it
     document.py  the object as JSON             message.py   the object as protobuf
     results.py   finished contacts in groups    formats.py   as ndjson and csv          sse.py  events of one object

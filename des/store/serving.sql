@@ -11,6 +11,7 @@ from unnest($1::text[], $2::uuid[]) as w (tenant, erid)
 join enrichment e on e.tenant = w.tenant and e.erid = w.erid;
 
 -- name: newest_enrichments
+-- The first page of a tenant's objects.
 select e.* from enrichment e where e.tenant = $1 order by e.created_at desc, e.erid limit $2;
 
 -- name: older_enrichments

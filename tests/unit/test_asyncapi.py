@@ -9,8 +9,8 @@ from uuid import UUID
 
 import msgspec
 import pytest
-import yaml  # type: ignore[import-untyped] - it ships no types, and one test needs no stubs
-from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped] - as yaml
+import yaml  # type: ignore[import-untyped]  # it ships no types, and one test needs no stubs
+from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]  # as yaml
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 

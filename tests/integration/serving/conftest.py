@@ -10,17 +10,17 @@ from prometheus_client import CollectorRegistry
 
 from des.clock import SystemClock
 from des.ingest.server import GrpcServer, GrpcService
-from des.serving.grpc import EnrichmentServicer
 from des.serving.health import HealthRoutes
 from des.serving.http import EnrichmentRoutes
 from des.serving.results import Results
 from des.serving.server import HttpServer
+from des.serving.servicer import EnrichmentServicer
 from des.serving.watcher import Watcher
 from des.store.postgres import Database
 from des.store.serving import EnrichmentStore
-from des.v1 import enrichment_pb2_grpc
 from des.wire import decode_contacts
 from tests.integration.serving.population import Population
+from tests.integration.serving.stub import Stub
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,10 @@ async def http(serving: Serving) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.fixture
-async def stub(serving: Serving) -> "AsyncIterator[enrichment_pb2_grpc.EnrichmentServiceAsyncStub]":
+async def stub(serving: Serving) -> AsyncIterator[Stub]:
     """A gRPC client of it."""
     async with grpc.aio.insecure_channel(f"127.0.0.1:{serving.grpc.port}") as channel:
-        yield enrichment_pb2_grpc.EnrichmentServiceStub(channel)
+        yield Stub(channel)
 
 
 @pytest.fixture

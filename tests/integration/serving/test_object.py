@@ -1,7 +1,7 @@
 """The object of an ERID, page by page, by HTTP and gRPC."""
 
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID, uuid4
 
 import aiohttp
@@ -11,9 +11,7 @@ import pytest
 from des.contact import Contact
 from des.v1 import enrichment_pb2 as pb
 from tests.integration.serving.population import EMAIL, PHONE, Population, people
-
-if TYPE_CHECKING:
-    from des.v1.enrichment_pb2_grpc import EnrichmentServiceAsyncStub
+from tests.integration.serving.stub import Stub
 
 
 async def test_an_object_shows_what_was_found_and_what_is_pending(
@@ -66,7 +64,7 @@ async def test_an_object_shows_what_was_found_and_what_is_pending(
     assert body["next_page_token"] == ""
 
 
-async def test_grpc_shows_the_same_object(stub: "EnrichmentServiceAsyncStub", population: Population) -> None:
+async def test_grpc_shows_the_same_object(stub: Stub, population: Population) -> None:
     erid = await population.open()
     batch_id = await population.accept(erid, [Contact(full_name="Ada Lovelace", external_id="7"), *people(1)])
     await population.finish(erid, batch_id, people(1), first=1)
@@ -103,7 +101,7 @@ async def test_paging_shows_each_contact_once_in_order(
     assert pages == -(-len(expected) // size)
 
 
-async def test_grpc_pages_meet_the_http_ones(stub: "EnrichmentServiceAsyncStub", population: Population) -> None:
+async def test_grpc_pages_meet_the_http_ones(stub: Stub, population: Population) -> None:
     erid = await population.open()
     expected = await _mixed_population(population, erid, large=2_500, single=20)
     shown, token = [], ""
@@ -116,9 +114,7 @@ async def test_grpc_pages_meet_the_http_ones(stub: "EnrichmentServiceAsyncStub",
     assert shown == expected
 
 
-async def test_a_page_of_long_contacts_ends_early_and_loses_none(
-    stub: "EnrichmentServiceAsyncStub", population: Population
-) -> None:
+async def test_a_page_of_long_contacts_ends_early_and_loses_none(stub: Stub, population: Population) -> None:
     erid = await population.open()
     long = [Contact(first_name=f"P{n}", company_name="é" * 1_000, linkedin_url="x" * 1_000) for n in range(1_000)]
     long = [Contact(one.first_name, "ü" * 1_000, "ö" * 1_000, one.company_name, "ä" * 1_000) for one in long]
@@ -148,7 +144,7 @@ async def test_a_known_state_is_not_sent_again(http: aiohttp.ClientSession, popu
 
 
 async def test_another_tenants_object_is_not_there(
-    http: aiohttp.ClientSession, stub: "EnrichmentServiceAsyncStub", population: Population
+    http: aiohttp.ClientSession, stub: Stub, population: Population
 ) -> None:
     theirs = Population(population._database, "somebody-else")
     erid = await theirs.open()

@@ -1,7 +1,7 @@
 """Create, seal and cancel: what they change, what they announce, and that repeating them changes nothing."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID, uuid4
 
 import aiohttp
@@ -12,9 +12,7 @@ import pytest
 from des.events import Progress, enrichment_completed
 from des.v1 import enrichment_pb2 as pb
 from tests.integration.serving.population import EMAIL, PHONE, Population, people
-
-if TYPE_CHECKING:
-    from des.v1.enrichment_pb2_grpc import EnrichmentServiceAsyncStub
+from tests.integration.serving.stub import Stub
 
 
 async def test_create_opens_and_repeats_harmlessly(http: aiohttp.ClientSession) -> None:
@@ -24,7 +22,7 @@ async def test_create_opens_and_repeats_harmlessly(http: aiohttp.ClientSession) 
     assert (answers[0]["state"], answers[0]["sealed"], answers[0]["revision"]) == ("open", False, 0)
 
 
-async def test_grpc_creates_seals_and_cancels(stub: "EnrichmentServiceAsyncStub") -> None:
+async def test_grpc_creates_seals_and_cancels(stub: Stub) -> None:
     first, second = str(uuid4()), str(uuid4())
     opened = await stub.CreateEnrichment(pb.CreateEnrichmentRequest(erid=first))
     assert opened.enrichment.state == pb.ENRICHMENT_STATE_OPEN
@@ -91,7 +89,7 @@ async def test_what_is_completed_is_not_cancelled(http: aiohttp.ClientSession, p
 
 
 @pytest.mark.parametrize("verb", ["Seal", "Cancel", "Get"])
-async def test_an_unknown_erid_is_not_found(stub: "EnrichmentServiceAsyncStub", verb: str) -> None:
+async def test_an_unknown_erid_is_not_found(stub: Stub, verb: str) -> None:
     request = getattr(pb, f"{verb}EnrichmentRequest")(erid=str(UUID(int=7, version=4)))
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await getattr(stub, f"{verb}Enrichment")(request)

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import grpc
@@ -15,9 +15,7 @@ from des.serving.watcher import Watcher
 from des.v1 import enrichment_pb2 as pb
 from tests.integration.serving.conftest import Serving
 from tests.integration.serving.population import EMAIL, PHONE, Population, people
-
-if TYPE_CHECKING:
-    from des.v1.enrichment_pb2_grpc import EnrichmentServiceAsyncStub
+from tests.integration.serving.stub import Stub
 
 
 async def test_ndjson_has_every_finished_contact_once_in_order(
@@ -38,7 +36,7 @@ async def test_ndjson_has_every_finished_contact_once_in_order(
     assert lines[0]["enriched"][EMAIL]["value"] == "p0@example.com"
 
 
-async def test_grpc_streams_the_same_contacts(stub: "EnrichmentServiceAsyncStub", population: Population) -> None:
+async def test_grpc_streams_the_same_contacts(stub: Stub, population: Population) -> None:
     erid = await population.open()
     await population.finished_batch(erid, people(2_500))
     groups = [group async for group in stub.StreamResults(pb.StreamResultsRequest(erid=str(erid)))]
@@ -76,9 +74,7 @@ async def test_a_follower_gets_what_finishes_later_and_ends_with_the_enrichment(
     assert sorted(rest) == [*range(50), *range(60, 100)]
 
 
-async def test_grpc_followers_end_with_a_cancelled_enrichment(
-    stub: "EnrichmentServiceAsyncStub", population: Population
-) -> None:
+async def test_grpc_followers_end_with_a_cancelled_enrichment(stub: Stub, population: Population) -> None:
     erid = await population.open()
     batch_id = await population.accept(erid, people(2))
     stream = stub.StreamResults(pb.StreamResultsRequest(erid=str(erid), follow=True))
@@ -89,9 +85,7 @@ async def test_grpc_followers_end_with_a_cancelled_enrichment(
     assert [[one.position for one in group.contacts] async for group in stream] == [[1]]
 
 
-async def test_grpc_watchers_see_progress_until_completion(
-    stub: "EnrichmentServiceAsyncStub", population: Population
-) -> None:
+async def test_grpc_watchers_see_progress_until_completion(stub: Stub, population: Population) -> None:
     erid = await population.open()
     batch_id = await population.accept(erid, people(2))
     stream = aiter(stub.WatchEnrichment(pb.WatchEnrichmentRequest(erid=str(erid))))
@@ -166,24 +160,26 @@ async def test_a_client_that_does_not_read_holds_no_connection(serving: Serving,
 
 async def test_a_client_that_leaves_is_watched_for_no_more(serving: Serving, population: Population) -> None:
     erid = await population.open()
+    before = asyncio.all_tasks()
     clients = [
         await _half_read(serving, f"/v1/enrichments/{erid}/{what}") for what in ("events", "results?follow=true")
     ]
     assert len(serving.watcher) == 1
     for _, writer in clients:
         writer.transport.abort()
-    await _until_nobody_watches(serving.watcher)
+    await _until_nobody_watches(serving.watcher, asyncio.all_tasks() - before)
 
 
 async def test_a_grpc_client_that_leaves_is_watched_for_no_more(
-    serving: Serving, stub: "EnrichmentServiceAsyncStub", population: Population
+    serving: Serving, stub: Stub, population: Population
 ) -> None:
     erid = await population.open()
+    before = asyncio.all_tasks()
     watch = stub.WatchEnrichment(pb.WatchEnrichmentRequest(erid=str(erid)))
     await anext(aiter(watch))
     assert len(serving.watcher) == 1
     watch.cancel()
-    await _until_nobody_watches(serving.watcher)
+    await _until_nobody_watches(serving.watcher, asyncio.all_tasks() - before)
 
 
 async def test_a_stop_releases_streams(serving: Serving, population: Population) -> None:
@@ -199,9 +195,7 @@ async def test_a_stop_releases_streams(serving: Serving, population: Population)
     results_writer.close()
 
 
-async def test_a_stop_tells_grpc_watchers_to_come_again(
-    serving: Serving, stub: "EnrichmentServiceAsyncStub", population: Population
-) -> None:
+async def test_a_stop_tells_grpc_watchers_to_come_again(serving: Serving, stub: Stub, population: Population) -> None:
     erid = await population.open()
     watch = stub.WatchEnrichment(pb.WatchEnrichmentRequest(erid=str(erid)))
     await anext(aiter(watch))
@@ -218,10 +212,11 @@ async def _half_read(serving: Serving, path: str) -> tuple[asyncio.StreamReader,
     return reader, writer
 
 
-async def _until_nobody_watches(watcher: Watcher) -> None:
-    async with asyncio.timeout(10):
-        while len(watcher):  # noqa: ASYNC110 - nothing tells when the going of a client was noticed
-            await asyncio.sleep(0)
+async def _until_nobody_watches(watcher: Watcher, tasks: set[asyncio.Task[Any]]) -> None:
+    """Wait while tasks that serve the clients that have left end one by one, for the last watch to end."""
+    while len(watcher):
+        done, tasks = await asyncio.wait(tasks, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+        assert done, f"{watcher} after {tasks}"
 
 
 async def _events(answer: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:

@@ -21,7 +21,7 @@ def test_a_place_is_read_back(erid: UUID, seq: int, position: int) -> None:
     assert contact_place(contact_token(erid, Place(seq, position)), erid) == Place(seq, position)
 
 
-@given(st.uuids(), st.datetimes(datetime(1970, 1, 1), datetime(9999, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
+@given(st.uuids(), st.datetimes(datetime(1970, 1, 1), datetime(9999, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - hypothesis adds the zone
 def test_a_creation_time_is_read_back_to_the_microsecond(erid: UUID, created: datetime) -> None:
     assert enrichment_place(enrichment_token(_enrichment(erid, created))) == (created, erid)
 
