@@ -2,7 +2,7 @@
 
 import typer
 
-from des.cli import config, demo, dev, directory, enrichment, migrate, push, sandbox, serve
+from des.cli import config, demo, dev, directory, enrichment, migrate, push, quarantine, sandbox, serve
 
 _RUN = "Run it"
 _USE = "Use it"
@@ -22,9 +22,19 @@ def application() -> typer.Typer:
     app.command("seal", rich_help_panel=_USE)(enrichment.seal)
     app.command("cancel", rich_help_panel=_USE)(enrichment.cancel)
     app.command("migrate", rich_help_panel=_CARE)(migrate.migrate)
+    app.add_typer(_quarantine(), name="quarantine", rich_help_panel=_CARE)
     app.add_typer(_directory(), name="directory", rich_help_panel=_CARE)
     app.add_typer(_config(), name="config", rich_help_panel=_CARE)
     return app
+
+
+def _quarantine() -> typer.Typer:
+    group = _group("What could not be accepted, with the reason: look, send again, or let go.")
+    group.command("list")(quarantine.list_)
+    group.command("show")(quarantine.show)
+    group.command("retry")(quarantine.retry)
+    group.command("discard")(quarantine.discard)
+    return group
 
 
 def _directory() -> typer.Typer:
