@@ -24,11 +24,11 @@ from des.lifecycle import Service, Services
 from des.outbox import Relay
 from des.providers.dispatcher import Dispatcher
 from des.routes import Route
-from des.serving.grpc import EnrichmentServicer
 from des.serving.health import Check, HealthRoutes
 from des.serving.http import EnrichmentRoutes
 from des.serving.results import Results
 from des.serving.server import HttpServer
+from des.serving.servicer import EnrichmentServicer
 from des.serving.watcher import Watcher
 from des.store import migrate
 from des.store.contract import Commit
@@ -65,7 +65,7 @@ class App:
         """Make the parts of these roles. Raises ConfigError where the settings cannot work; starts nothing."""
         settings.require_servers()
         failpoint = settings.armed_failpoint
-        failpoints.arm(*failpoint if failpoint else (None,))
+        failpoints.arm(*failpoint or (None,))
         self._settings = settings
         self._clock = SystemClock()
         self._owner: UUID = uuid4()
