@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import aiohttp
+import msgspec
 import openapi_spec_validator
 import pytest
 import schemathesis
@@ -16,13 +17,20 @@ from schemathesis.core.result import Ok
 from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from des.clock import SystemClock
 from des.errors import ConfigError, StoreUnavailable
+from des.ingest.http import IngestRoutes
+from des.ingest.intake import Intake
 from des.routes import Body, Route
 from des.serving.health import HealthRoutes
+from des.serving.http import EnrichmentRoutes
+from des.serving.openapi import openapi_document
+from des.serving.results import Results
 from des.serving.server import HttpServer
 from des.testing.service import check_service_contract
+from tests.ingest_publisher import HeldPublisher
 from tests.integration.serving.conftest import Serving
-from tests.integration.serving.population import Population, people
+from tests.integration.serving.population import EMAIL, Population, people
 
 
 async def test_the_document_is_valid_openapi(http: aiohttp.ClientSession) -> None:
@@ -31,6 +39,20 @@ async def test_the_document_is_valid_openapi(http: aiohttp.ClientSession) -> Non
     openapi_spec_validator.validate(document)
     assert "/v1/enrichments/{erid}:seal" in document["paths"]
     assert "ObjectDocument" in document["components"]["schemas"]
+
+
+async def test_the_document_of_a_whole_process_is_valid(serving: Serving) -> None:
+    results = Results(serving.store, serving.watcher, SystemClock())
+    routes = [
+        *IngestRoutes(Intake(HeldPublisher()), frozenset({EMAIL})).routes(),
+        *EnrichmentRoutes(serving.store, results, serving.watcher).routes(),
+        *HealthRoutes({}, CollectorRegistry()).routes(),
+    ]
+    document = openapi_document(routes)
+    openapi_spec_validator.validate(msgspec.json.decode(msgspec.json.encode(document)))
+    assert set(document["paths"]["/v1/enrichments"]) == {"get", "post"}
+    assert document["paths"]["/v1/enrichments"]["post"]["requestBody"]["required"]
+    assert {"ContactBatchDocument", "AcceptedDocument", "Problem"} <= set(document["components"]["schemas"])
 
 
 async def test_the_routes_keep_to_the_document(serving: Serving, population: Population) -> None:
