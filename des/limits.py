@@ -35,10 +35,11 @@ SET_CONTACTS_MAX = 2_000
 """Contacts put together into one message; as many as an aggregator holds at once."""
 SET_BYTES_MAX = 1 * MIB
 """The same in bytes."""
-SETS_IN_FLIGHT_MAX = 4
-"""Unconfirmed messages beside which a set that is not full starts; more of them would make it smaller for nothing."""
+SETS_IN_FLIGHT_MAX = 2
+"""Sets that are not full and unconfirmed, of one tenant: one is on its way while the next fills, more would make
+them smaller for nothing."""
 INTAKE_PUBLISHES_IN_FLIGHT_MAX = 64
-"""Unconfirmed full messages; 2,000 of 1,000 contacts a second went through with 64 (facts, 2 cores)."""
+"""Unconfirmed full messages, and as many sets that are not full; 2,000 of 1,000 contacts a second went through with 64 (facts, 2 cores)."""
 INTAKE_BYTES_MAX = 64 * MIB
 """Payloads taken by all doors of a process and not confirmed; above it the doors do not read."""
 HTTP_BODIES_BYTES_MAX = 256 * MIB
@@ -137,12 +138,10 @@ _holds(
     "a full batch of the longest contacts fits its parts, even when each is only half full",
 )
 _holds(CONTACT_BYTES_MAX * 4 <= MESSAGE_BYTES_MAX, "a contact is small against a message")
-_holds(
-    CONTACT_TEXT_CHARS_MAX * 4 <= CONTACT_BYTES_MAX, "a longest text of 4-byte characters fits its contact"
-)
+_holds(CONTACT_TEXT_CHARS_MAX * 4 <= CONTACT_BYTES_MAX, "a longest text of 4-byte characters fits its contact")
 _holds(MESSAGE_BYTES_MAX <= HTTP_BODY_BYTES_MAX, "a body holds at least a message")
 _holds(SET_BYTES_MAX <= MESSAGE_BYTES_MAX // 2, "a set and the batch that overfills it fit a message")
-_holds(SETS_IN_FLIGHT_MAX + INTAKE_PUBLISHES_IN_FLIGHT_MAX < CONFIRMS_IN_FLIGHT_MAX, "intake waits for no slot")
+_holds(INTAKE_PUBLISHES_IN_FLIGHT_MAX * 2 < CONFIRMS_IN_FLIGHT_MAX, "intake waits for no slot")
 _holds(GRPC_MESSAGE_BYTES_MAX <= INTAKE_BYTES_MAX, "intake takes the largest batch")
 _holds(STREAM_REJECTED_BYTES_MAX <= MESSAGE_BYTES_MAX // 2, "a summary fits a message")
 _holds(HTTP_BODY_BYTES_MAX * 2 <= HTTP_BODIES_BYTES_MAX, "one body does not shut the others out")

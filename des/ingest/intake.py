@@ -1,11 +1,11 @@
 """The one door behind all doors: validated batches in, confirmed messages out.
 
 Batches that come while messages are unconfirmed wait in the open set of their tenant. A set goes out when it is full,
-or when few enough messages are in flight; a batch as large as a set goes out by itself.
+or when few enough of its tenant's are in flight; a batch as large as a set goes out by itself.
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 
 from des import failpoints
@@ -70,7 +70,7 @@ class Intake:
         self._tasks = TaskOwner(self.name)
         self._open: dict[str, _Set] = {}
         self._full: deque[_Set] = deque()
-        self._open_in_flight = 0
+        self._sets_in_flight: Counter[str] = Counter()
         self._full_in_flight = 0
         self._flush_is_due = False
         self._draining = False
@@ -81,7 +81,7 @@ class Intake:
         self.bytes_unconfirmed = 0
 
     def __repr__(self) -> str:
-        in_flight = self._open_in_flight + self._full_in_flight
+        in_flight = self._sets_in_flight.total() + self._full_in_flight
         return f"<Intake: {self.bytes_unconfirmed} bytes unconfirmed, {in_flight} messages in flight>"
 
     @property
@@ -166,9 +166,10 @@ class Intake:
         while self._full and self._full_in_flight < INTAKE_PUBLISHES_IN_FLIGHT_MAX:
             self._full_in_flight += 1
             self._start(self._full.popleft(), is_full=True)
-        while self._open and self._open_in_flight < SETS_IN_FLIGHT_MAX:
-            self._open_in_flight += 1
-            self._start(self._open.pop(next(iter(self._open))), is_full=False)
+        ready = [tenant for tenant in self._open if self._sets_in_flight[tenant] < SETS_IN_FLIGHT_MAX]
+        for tenant in ready[: INTAKE_PUBLISHES_IN_FLIGHT_MAX - self._sets_in_flight.total()]:
+            self._sets_in_flight[tenant] += 1
+            self._start(self._open.pop(tenant), is_full=False)
 
     def _start(self, group: _Set, *, is_full: bool) -> None:
         self._tasks.spawn(self._publish(group, is_full=is_full), "publish")
@@ -195,7 +196,9 @@ class Intake:
         if is_full:
             self._full_in_flight -= 1
         else:
-            self._open_in_flight -= 1
+            self._sets_in_flight[group.tenant] -= 1
+            if not self._sets_in_flight[group.tenant]:
+                del self._sets_in_flight[group.tenant]
         self.bytes_unconfirmed -= group.bytes
         if self.has_room:
             self._room.set()
