@@ -71,17 +71,13 @@ def batch_finished(tenant: str, erid: UUID, batch_id: UUID, contacts: int) -> Ev
     return _event(BATCH_FINISHED, tenant, erid, str(batch_id), data)
 
 
-def enrichment_settled(
-    tenant: str, erid: UUID, revision: int, progress: Progress, fields: Sequence[str]
-) -> Event:
+def enrichment_settled(tenant: str, erid: UUID, revision: int, progress: Progress, fields: Sequence[str]) -> Event:
     """Say that nothing of the ERID is outstanding, as of `revision`."""
     data = EnrichmentChanged(erid, tenant, revision, progress, fields)
     return _event(ENRICHMENT_SETTLED, tenant, erid, str(revision), data)
 
 
-def enrichment_completed(
-    tenant: str, erid: UUID, revision: int, progress: Progress, fields: Sequence[str]
-) -> Event:
+def enrichment_completed(tenant: str, erid: UUID, revision: int, progress: Progress, fields: Sequence[str]) -> Event:
     """Say that the ERID is sealed and settled, as of `revision`."""
     data = EnrichmentChanged(erid, tenant, revision, progress, fields)
     return _event(ENRICHMENT_COMPLETED, tenant, erid, str(revision), data)
