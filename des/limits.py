@@ -39,7 +39,8 @@ SETS_IN_FLIGHT_MAX = 2
 """Sets that are not full and unconfirmed, of one tenant: one is on its way while the next fills, more would make
 them smaller for nothing."""
 INTAKE_PUBLISHES_IN_FLIGHT_MAX = 64
-"""Unconfirmed full messages, and as many sets that are not full; 2,000 of 1,000 contacts a second went through with 64 (facts, 2 cores)."""
+"""Unconfirmed full messages, and as many sets that are not full; 2,000 messages of 1,000 contacts a second went
+through with 64 (measured on 2 cores)."""
 INTAKE_BYTES_MAX = 64 * MIB
 """Payloads taken by all doors of a process and not confirmed; above it the doors do not read."""
 HTTP_BODIES_BYTES_MAX = 256 * MIB
