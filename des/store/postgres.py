@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 
-from des.errors import CommitUnknown, StoreUnavailable
+from des.errors import CommitUnknown, StoreUnavailable, Unstorable
 
 # A session that holds locks must not outlive the process that forgot it (facts/postgres: server-side bounds).
 SESSION_SETTINGS = {
@@ -26,12 +26,13 @@ SESSION_SETTINGS = {
 
 _UNAVAILABLE = (
     asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.OperatorInterventionError,  # shut down, starting, crashed, cancelled
+    asyncpg.InsufficientResourcesError,  # connections, memory, disk
+    asyncpg.PostgresSystemError,
     asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,  # a primary that has become a standby
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a statement on a session whose end has been read already
     OSError,
     TimeoutError,
 )
@@ -39,7 +40,6 @@ _TRY_AGAIN = (
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
     asyncpg.LockNotAvailableError,
-    asyncpg.QueryCanceledError,
 )
 
 Connection = Any
@@ -48,10 +48,15 @@ Connection = Any
 
 @contextlib.contextmanager
 def mapped_errors() -> Any:
-    """Turn what asyncpg raises for a lost or busy server into StoreUnavailable; data errors pass as they are."""
+    """Turn what asyncpg raises for a lost or busy server into StoreUnavailable; Postgres's data errors pass as they are.
+
+    A value that asyncpg itself cannot encode is Unstorable: it would be refused for ever.
+    """
     try:
         yield
     except (*_UNAVAILABLE, *_TRY_AGAIN) as error:
+        if isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError):
+            raise Unstorable(f"{type(error).__name__}: {error}") from error
         raise StoreUnavailable(f"Postgres: {str(error) or type(error).__name__}; trying again helps once it is back") from error
 
 
