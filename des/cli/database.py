@@ -6,6 +6,7 @@ from pathlib import Path
 
 from des.config import load_settings
 from des.errors import ConfigError
+from des.logs import configure_logging
 from des.store.postgres import Database
 
 CONNECTIONS_MAX = 2
@@ -21,7 +22,11 @@ def database_url(config: Path | None) -> str:
 
 @asynccontextmanager
 async def connected(config: Path | None) -> AsyncIterator[Database]:
-    """Lend a pool on the database of the settings. Raises ConfigError and StoreUnavailable."""
+    """Lend a pool on the database of the settings. Raises ConfigError and StoreUnavailable.
+
+    What the parts below log goes to stderr from warnings up: a command's stdout is its result.
+    """
+    configure_logging(level="warning")
     database = Database(database_url(config), connections_max=CONNECTIONS_MAX)
     await database.start()
     try:

@@ -57,6 +57,7 @@ def _result_of(message: pb.FieldResult) -> FieldResult:
         reason=message.reason,
         reference=message.reference,
         evidence=message.evidence,
+        verification=message.verification,
         cost=message.cost,
         at=decided.timestamp() if decided else 0.0,
         attempts=tuple(Attempt(one.provider, one.outcome, one.reason) for one in message.attempts),

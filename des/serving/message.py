@@ -67,6 +67,7 @@ def _result_message(result: FieldResult) -> enrichment_pb2.FieldResult:
         reason=result.reason,
         reference=result.reference,
         evidence=result.evidence,
+        verification=result.verification,
         cost=result.cost,
         attempts=[
             enrichment_pb2.Attempt(provider=one.provider, outcome=one.outcome, reason=one.reason)

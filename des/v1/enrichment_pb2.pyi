@@ -290,6 +290,7 @@ class FieldResult(_message.Message):
     COST_FIELD_NUMBER: _builtins.int
     DECIDE_TIME_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
+    VERIFICATION_FIELD_NUMBER: _builtins.int
     state: Global___FieldState.ValueType
     """Its state."""
     value: _builtins.str
@@ -306,6 +307,8 @@ class FieldResult(_message.Message):
     """What it rests on, in words."""
     cost: _builtins.float
     """What was charged, in the provider's credits."""
+    verification: _builtins.str
+    """What the provider says it did to verify the value, in its own words (`valid`, `accept_all`, …)."""
     @_builtins.property
     def decide_time(self) -> _timestamp_pb2.Timestamp:
         """When it was decided."""
@@ -327,10 +330,11 @@ class FieldResult(_message.Message):
         cost: _builtins.float = ...,
         decide_time: _timestamp_pb2.Timestamp | None = ...,
         attempts: _abc.Iterable[Global___Attempt] | None = ...,
+        verification: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "confidence", b"confidence", "cost", b"cost", "decide_time", b"decide_time", "evidence", b"evidence", "provider", b"provider", "reason", b"reason", "reference", b"reference", "state", b"state", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "confidence", b"confidence", "cost", b"cost", "decide_time", b"decide_time", "evidence", b"evidence", "provider", b"provider", "reason", b"reason", "reference", b"reference", "state", b"state", "value", b"value", "verification", b"verification"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -442,7 +442,9 @@ type FieldResult struct {
 	// When it was decided.
 	DecideTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=decide_time,json=decideTime,proto3" json:"decide_time,omitempty"`
 	// Everyone asked before, in order.
-	Attempts      []*Attempt `protobuf:"bytes,10,rep,name=attempts,proto3" json:"attempts,omitempty"`
+	Attempts []*Attempt `protobuf:"bytes,10,rep,name=attempts,proto3" json:"attempts,omitempty"`
+	// What the provider says it did to verify the value, in its own words (`valid`, `accept_all`, …).
+	Verification  string `protobuf:"bytes,11,opt,name=verification,proto3" json:"verification,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -545,6 +547,13 @@ func (x *FieldResult) GetAttempts() []*Attempt {
 		return x.Attempts
 	}
 	return nil
+}
+
+func (x *FieldResult) GetVerification() string {
+	if x != nil {
+		return x.Verification
+	}
+	return ""
 }
 
 // One provider asked for one field.
@@ -1351,7 +1360,7 @@ const file_des_v1_enrichment_proto_rawDesc = "" +
 	"\benriched\x18\x04 \x03(\v2%.des.v1.EnrichedContact.EnrichedEntryR\benriched\x1aP\n" +
 	"\rEnrichedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12)\n" +
-	"\x05value\x18\x02 \x01(\v2\x13.des.v1.FieldResultR\x05value:\x028\x01\"\xd9\x02\n" +
+	"\x05value\x18\x02 \x01(\v2\x13.des.v1.FieldResultR\x05value:\x028\x01\"\xfd\x02\n" +
 	"\vFieldResult\x12(\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x12.des.v1.FieldStateR\x05state\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x1a\n" +
@@ -1366,7 +1375,8 @@ const file_des_v1_enrichment_proto_rawDesc = "" +
 	"\vdecide_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"decideTime\x12+\n" +
 	"\battempts\x18\n" +
-	" \x03(\v2\x0f.des.v1.AttemptR\battempts\"W\n" +
+	" \x03(\v2\x0f.des.v1.AttemptR\battempts\x12\"\n" +
+	"\fverification\x18\v \x01(\tR\fverification\"W\n" +
 	"\aAttempt\x12\x1a\n" +
 	"\bprovider\x18\x01 \x01(\tR\bprovider\x12\x18\n" +
 	"\aoutcome\x18\x02 \x01(\tR\aoutcome\x12\x16\n" +
