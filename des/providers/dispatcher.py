@@ -220,9 +220,9 @@ class Dispatcher:
             async with asyncio.timeout(self.traits.deadline_s + OVERDUE_S):
                 outcomes = await self.provider.ask(questions)
         except TransientError as error:
-            # Our own store or broker is away: nobody was asked, so no attempt is spent on it.
-            self._pause(RETRY_FIRST_S * (1 + self._random.random()), error.reason)
-            return [Outcome(OutcomeKind.RATE_LIMITED, reason=error.reason)] * len(questions)
+            # Our own store is away: nobody was asked, so no attempt is spent on it, and it is looked at again soon.
+            retry_at = self._clock.time() + RETRY_FIRST_S * (1 + self._random.random())
+            return [Outcome(OutcomeKind.RATE_LIMITED, reason=error.reason, retry_at=retry_at)] * len(questions)
         except Exception as error:
             log.error(Event.PROVIDER_FAILED, provider=self.traits.name, exc_info=error)
             kind = OutcomeKind.UNKNOWN if self.traits.paid else OutcomeKind.TRANSIENT
