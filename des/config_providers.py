@@ -159,6 +159,63 @@ class HunterConfig(ProviderLimits):
     proxy: str | None = None
 
 
+class PdlConfig(ProviderLimits):
+    """People Data Labs' person enrichment. The rate is that of a free key; a paid one is permitted 1,000 a minute.
+
+    `api_key`: the account's; `url`: another server that speaks like it, such as the sandbox; `proxy`: as for `http`.
+    """
+
+    kind: Literal["pdl"]
+    api_key: SecretStr
+    url: str = "https://api.peopledatalabs.com"
+    concurrency: int = Field(16, ge=1, le=1_000)
+    deadline_s: float = Field(30.0, gt=0, le=600)
+    rate: tuple[Rate, ...] = (Rate(count=100, per_s=60.0),)
+    batch_max: int = Field(80, ge=1, le=80, description="people in one request; more would not fit one reply")
+    price: float = Field(1.0, ge=0, description="credits of one person found")
+    likelihood_min: int = Field(6, ge=1, le=10, description="how sure (1-10) the vendor must be of the person")
+    proxy: str | None = None
+
+
+class ApolloConfig(ProviderLimits):
+    """Apollo's people enrichment. The rate is that of a free team's bulk calls; a paid one is permitted 1,000 a minute.
+
+    `api_key`: the team's; `url`: another server that speaks like it, such as the sandbox; `proxy`: as for `http`.
+    """
+
+    kind: Literal["apollo"]
+    api_key: SecretStr
+    url: str = "https://api.apollo.io"
+    concurrency: int = Field(8, ge=1, le=1_000)
+    deadline_s: float = Field(30.0, gt=0, le=600)
+    rate: tuple[Rate, ...] = (Rate(count=20, per_s=60.0),)
+    batch_max: int = Field(10, ge=1, le=10, description="people in one request")
+    price: float = Field(1.0, ge=0, description="credits of one person found")
+    price_phone: float = Field(8.0, ge=0, description="credits that a phone number costs on top of the person")
+    proxy: str | None = None
+
+
+class ProspeoConfig(ProviderLimits):
+    """Prospeo's person enrichment. The vendor's rates depend on the plan: these are those of the smallest one.
+
+    `api_key`: the account's; `url`: another server that speaks like it, such as the sandbox; `proxy`: as for `http`.
+    """
+
+    kind: Literal["prospeo"]
+    api_key: SecretStr
+    url: str = "https://api.prospeo.io"
+    concurrency: int = Field(8, ge=1, le=1_000)
+    deadline_s: float = Field(30.0, gt=0, le=600)
+    rate: tuple[Rate, ...] = (Rate(count=5, per_s=1.0), Rate(count=300, per_s=60.0))
+    batch_max: int = Field(50, ge=1, le=50, description="people in one request")
+    price: float = Field(1.0, ge=0, description="credits of one person found without a phone number")
+    price_phone: float = Field(10.0, ge=0, description="credits of one person found with a phone number")
+    only_verified_email: bool = Field(
+        True, description="whether a person whose address is not verified is a miss, which is free"
+    )
+    proxy: str | None = None
+
+
 class DirectoryConfig(ProviderLimits):
     """The user's own people.
 
@@ -187,6 +244,7 @@ class EmailPatternConfig(ProviderLimits):
 
 
 ProviderConfig = Annotated[
-    HttpProviderConfig | HunterConfig | DirectoryConfig | EmailPatternConfig, Field(discriminator="kind")
+    HttpProviderConfig | HunterConfig | PdlConfig | ApolloConfig | ProspeoConfig | DirectoryConfig | EmailPatternConfig,
+    Field(discriminator="kind"),
 ]
 """Settings of one provider; `kind` says which."""

@@ -15,10 +15,14 @@ class PersonBill:
 
 @dataclass(slots=True)
 class Book:
-    """One vendor's account. `credits` left (None: no end); `windows` as (count, seconds)."""
+    """One vendor's account. `credits` left (None: no end); `windows` as (count, seconds).
+
+    `requests` that were answered; `calls`: people they were about, one by one.
+    """
 
     windows: tuple[tuple[int, float], ...] = ()
     credits: float | None = None
+    requests: int = 0
     calls: int = 0
     refused: int = 0
     charged: float = 0.0
@@ -42,6 +46,14 @@ class Book:
                 self._recent[per_s].append(now)
         return wait
 
+    def standing(self, per_s: float, now: float) -> tuple[int, float] | None:
+        """Requests left in the window of that length, and seconds until the first of it is forgotten; None for none."""
+        counts = [count for count, window_s in self.windows if window_s == per_s]
+        if not counts:
+            return None
+        recent = [at for at in self._recent.get(per_s, ()) if at > now - per_s]
+        return max(0, min(counts) - len(recent)), recent[0] + per_s - now if recent else per_s
+
     def can_pay(self, price: float) -> bool:
         """Whether that many credits are left."""
         return self.credits is None or self.credits >= price
@@ -58,13 +70,14 @@ class Book:
 
     def clear(self) -> None:
         """Forget every call and charge, and every request that counts against the windows; credits stay as they are."""
-        self.calls, self.refused, self.charged = 0, 0, 0.0
+        self.requests, self.calls, self.refused, self.charged = 0, 0, 0, 0.0
         self.people.clear()
         self._recent.clear()
 
     def report(self, *, people: bool) -> dict[str, Any]:
         """The book as JSON; with every person when `people`."""
         report: dict[str, Any] = {
+            "requests": self.requests,
             "calls": self.calls,
             "refused": self.refused,
             "charged": self.charged,

@@ -25,12 +25,17 @@ _RESET = struct.pack("ii", 1, 0)  # SO_LINGER with no time: closing sends RST
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a vendor says: the status, a JSON document, and the credits it takes per person key."""
+    """What a vendor says: the status, a document, and the credits it takes per person key.
+
+    A document is JSON, or plain text where it is a `str`. `items`: key of its list with an item for each question of a
+    bulk call; "" where the document is that list, None where there is none.
+    """
 
     status: int
     document: Any
     charges: tuple[tuple[str, float], ...] = ()
     headers: dict[str, str] = {}
+    items: str | None = None
 
     @property
     def price(self) -> float:
@@ -87,7 +92,7 @@ class Desk:
         wait_s = book.permit(time.monotonic())
         if wait_s > 0 or fault is Fault.RATE_LIMIT:
             book.refused += 1
-            return _json(vendor.rate_limited(plan.retry_after_s or (wait_s or None)))
+            return _response(vendor.rate_limited(plan.retry_after_s or (wait_s or None)))
         if delay_s:
             await asyncio.sleep(delay_s)
         early = await self._fail_before(request, vendor, fault)
@@ -95,7 +100,8 @@ class Desk:
             return early
         said = answer()
         if not book.can_pay(said.price):
-            return _json(vendor.quota_exhausted())
+            return _response(vendor.quota_exhausted())
+        book.requests += 1
         for person_key, price in said.charges:
             book.bill(person_key, price)
         return await self._send(request, said, fault)
@@ -105,11 +111,11 @@ class Desk:
     ) -> web.StreamResponse | None:
         match fault:
             case Fault.QUOTA:
-                return _json(vendor.quota_exhausted())
+                return _response(vendor.quota_exhausted())
             case Fault.SERVER_ERROR:
-                return _json(vendor.failing(500))
+                return _response(vendor.failing(500))
             case Fault.UNAVAILABLE:
-                return _json(vendor.failing(503))
+                return _response(vendor.failing(503))
             case Fault.RESET_BEFORE:
                 return _reset(request)
             case Fault.HANG:
@@ -118,7 +124,7 @@ class Desk:
                 return None
 
     async def _send(self, request: web.Request, said: Answer, fault: Fault | None) -> web.StreamResponse:
-        body = msgspec.json.encode(said.document)
+        body = _body(said)
         match fault:
             case Fault.RESET_AFTER:
                 return _reset(request)
@@ -133,10 +139,10 @@ class Desk:
                 return _raw(request, b"\x00\x01 this is not HTTP\r\n\r\n")
             case Fault.SLOW_BODY:
                 return await _slowly(request, said, body, self.faults.plan.slow_body_s)
+            case Fault.WRONG_ORDER | Fault.DUPLICATES:
+                return _response(_scrambled(said, fault))
             case None:
-                return web.Response(
-                    status=said.status, body=body, headers=said.headers or None, content_type="application/json"
-                )
+                return _response(said)
             case (
                 Fault.RATE_LIMIT
                 | Fault.QUOTA
@@ -157,13 +163,26 @@ def _named(name: str) -> Fault | None:
         raise web.HTTPBadRequest(text=f"{FAULT_HEADER}: {name!r} is none of {', '.join(Fault)} and none") from error
 
 
-def _json(answer: Answer) -> web.Response:
+def _body(answer: Answer) -> bytes:
+    return answer.document.encode() if isinstance(answer.document, str) else msgspec.json.encode(answer.document)
+
+
+def _response(answer: Answer) -> web.Response:
     return web.Response(
         status=answer.status,
-        body=msgspec.json.encode(answer.document),
+        body=_body(answer),
         headers=answer.headers or None,
-        content_type="application/json",
+        content_type="text/plain" if isinstance(answer.document, str) else "application/json",
     )
+
+
+def _scrambled(said: Answer, fault: Fault) -> Answer:
+    """The answer with its items turned round, or with the first of them once more at the end."""
+    if said.items is None:
+        return said
+    items = said.document[said.items] if said.items else said.document
+    items = items[::-1] if fault is Fault.WRONG_ORDER else [*items, *items[:1]]
+    return msgspec.structs.replace(said, document={**said.document, said.items: items} if said.items else items)
 
 
 def _reset(request: web.Request) -> web.StreamResponse:

@@ -8,7 +8,11 @@ import msgspec
 
 
 class Fault(enum.StrEnum):
-    """What can happen to a request. All but the last two rows happen before anything is charged."""
+    """What can happen to a request.
+
+    Up to `hang` nothing has been charged; what comes after it has. The last two scramble the items of a reply to
+    several questions, and leave every other reply as it is.
+    """
 
     RATE_LIMIT = "rate_limit"
     QUOTA = "quota"
@@ -22,6 +26,12 @@ class Fault(enum.StrEnum):
     TRUNCATED_JSON = "truncated_json"
     NOT_HTTP = "not_http"
     SLOW_BODY = "slow_body"
+    WRONG_ORDER = "wrong_order"
+    DUPLICATES = "duplicates"
+
+
+BULK_FAULTS = frozenset({Fault.WRONG_ORDER, Fault.DUPLICATES})
+"""Faults that only a reply to several questions can have."""
 
 
 class LatencyKind(enum.StrEnum):

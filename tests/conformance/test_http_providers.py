@@ -12,7 +12,7 @@ from des.providers.contract import Provider, Question
 from des.providers.dialects.hunter import Hunter
 from des.providers.http import HttpProvider
 from des.providers.values import Values
-from des.sandbox.faults import Fault, FaultPlan
+from des.sandbox.faults import BULK_FAULTS, Fault, FaultPlan
 from des.testing.provider import PROVIDER_CHECKS, Check, ProviderCase, Trouble
 from tests.sandbox_thread import SandboxThread, sandbox_thread
 
@@ -68,7 +68,7 @@ def sandbox() -> Iterator[SandboxThread]:
 
 
 def troubles(running: SandboxThread) -> Iterator[tuple[str, Trouble]]:
-    """Every fault of the sandbox, always on; and nobody listening at all."""
+    """Every fault of the sandbox that one question can meet, always on; and nobody listening at all."""
 
     @contextlib.asynccontextmanager
     async def always(fault: Fault) -> AsyncIterator[None]:
@@ -85,7 +85,7 @@ def troubles(running: SandboxThread) -> Iterator[tuple[str, Trouble]]:
     def make(fault: Fault) -> Trouble:
         return lambda: always(fault)
 
-    yield from ((fault.value, make(fault)) for fault in Fault)
+    yield from ((fault.value, make(fault)) for fault in Fault if fault not in BULK_FAULTS)
     yield "nobody listens", nobody_listens
 
 

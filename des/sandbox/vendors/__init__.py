@@ -4,7 +4,16 @@ from collections.abc import Callable
 
 from des.sandbox.desk import Desk, Vendor
 from des.sandbox.population import Population
+from des.sandbox.vendors.apollo import ApolloDesk
 from des.sandbox.vendors.hunter import HunterDesk
+from des.sandbox.vendors.pdl import PdlDesk
 from des.sandbox.vendors.plain import PlainDesk
+from des.sandbox.vendors.prospeo import ProspeoDesk
 
-VENDORS: tuple[Callable[[Population, Desk], Vendor], ...] = (HunterDesk, PlainDesk)
+VENDORS: tuple[Callable[[Population, Desk], Vendor], ...] = (
+    HunterDesk,
+    PdlDesk,
+    ApolloDesk,
+    ProspeoDesk,
+    PlainDesk,
+)
