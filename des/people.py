@@ -60,29 +60,32 @@ class PatternCount(msgspec.Struct, frozen=True, gc=False):
 
 
 class Asked(msgspec.Struct, frozen=True, gc=False):
-    """Texts to look up, with the tenant and the index of each; three columns of equal length."""
+    """Texts to look up, each with the index of its question. No text holds a character that is not printable, but for
+    SEPARATOR.
+    """
 
-    tenants: Sequence[str] = ()
     texts: Sequence[str] = ()
     indexes: Sequence[int] = ()
 
 
 class PeopleStore(Protocol):
-    """The directory. Every call is one statement and raises StoreUnavailable when the database is away."""
+    """The directory of each tenant. Every call is one statement and raises StoreUnavailable when the database is away."""
 
-    async def exact(self, by_identity: Asked, by_company: Asked, by_email: Asked) -> Sequence[Known]:
+    async def exact(self, tenant: str, by_identity: Asked, by_company: Asked, by_email: Asked) -> Sequence[Known]:
         """People with exactly these keys or addresses; several for one index where a key belongs to several people."""
 
-    async def near_domain(self, prefixes: Asked, candidates_max: int) -> Sequence[Known]:
+    async def near_domain(self, tenant: str, prefixes: Asked, candidates_max: int) -> Sequence[Known]:
         """People whose identity begins so (`domain, block` and SEPARATOR), at most so many for each."""
 
-    async def near_company(self, skeletons: Asked, blocks: Sequence[str], candidates_max: int) -> Sequence[Known]:
+    async def near_company(
+        self, tenant: str, skeletons: Asked, blocks: Sequence[str], candidates_max: int
+    ) -> Sequence[Known]:
         """People of companies with these skeletons whose names are of the block, at most so many for each."""
 
-    async def patterns(self, by_domain: Asked, by_company: Asked) -> Sequence[PatternCount]:
+    async def patterns(self, tenant: str, by_domain: Asked, by_company: Asked) -> Sequence[PatternCount]:
         """Address patterns of domains, and of every domain that companies of these keys are known to have."""
 
-    async def owners(self, emails: Asked) -> Sequence[tuple[int, str, str]]:
+    async def owners(self, tenant: str, emails: Asked) -> Sequence[tuple[int, str, str]]:
         """Index, address and name of everybody who has one of these addresses."""
 
     async def save(self, tenant: str, people: Sequence[Person], source: str) -> int:

@@ -76,6 +76,14 @@ class Question(msgspec.Struct, frozen=True, gc=False):
     fields: tuple[str, ...]
 
 
+def by_tenant(questions: Sequence[Question]) -> Sequence[tuple[str, Sequence[int]]]:
+    """Tenants of these questions, each with the indexes of its own; nearly always there is one."""
+    tenants = {question.tenant for question in questions}
+    if len(tenants) == 1:
+        return [(tenants.pop(), range(len(questions)))]
+    return [(tenant, [i for i, question in enumerate(questions) if question.tenant == tenant]) for tenant in sorted(tenants)]
+
+
 @dataclass(frozen=True, slots=True)
 class Traits:
     """What the engine needs to know of a provider.

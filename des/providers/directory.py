@@ -12,7 +12,7 @@ import msgspec
 
 from des.config_providers import DirectoryConfig
 from des.people import SEPARATOR, Asked, Known, PeopleStore
-from des.providers.contract import MISS, FieldTypes, Outcome, OutcomeKind, Question, Traits, Value
+from des.providers.contract import MISS, FieldTypes, Outcome, OutcomeKind, Question, Traits, Value, by_tenant
 from des.providers.names import company_of, company_plain, company_skeleton, name_in, place_of
 from des.providers.similar import SAME, blocks, company_similarity, name_similarity
 
@@ -51,8 +51,8 @@ class _Lookup:
         self.texts.append(text)
         self.indexes.append(index)
 
-    def asked(self, questions: Sequence[Question]) -> Asked:
-        return Asked([questions[index].tenant for index in self.indexes], self.texts, self.indexes)
+    def asked(self) -> Asked:
+        return Asked(self.texts, self.indexes)
 
 
 class DirectoryProvider:
@@ -81,9 +81,17 @@ class DirectoryProvider:
     async def ask(self, questions: Sequence[Question]) -> Sequence[Outcome]:
         """Look up at most `batch_max` questions. Raises StoreUnavailable when the database is away."""
         outcomes = [MISS] * len(questions)
+        for tenant, indexes in by_tenant(questions):
+            await self._ask(tenant, questions, indexes, outcomes)
+        return outcomes
+
+    async def _ask(
+        self, tenant: str, questions: Sequence[Question], indexes: Sequence[int], outcomes: list[Outcome]
+    ) -> None:
+        """Put the outcomes of a tenant's questions in their places."""
         by_identity, by_company, by_email, named = _Lookup(), _Lookup(), _Lookup(), list[Row]()
-        for index, question in enumerate(questions):
-            contact = question.contact
+        for index in indexes:
+            contact = questions[index].contact
             place = place_of(contact.first_name, contact.last_name, contact.full_name)
             company = company_of(contact) if place else ""
             if company:
@@ -93,17 +101,16 @@ class DirectoryProvider:
                 by_email.add(contact.email.strip().lower(), index)
             else:
                 outcomes[index] = NOBODY
-        known = await self._people.exact(
-            by_identity.asked(questions), by_company.asked(questions), by_email.asked(questions)
-        )
+        known = await self._people.exact(tenant, by_identity.asked(), by_company.asked(), by_email.asked())
         found = _place_exact(known, questions, outcomes)
         if self._fuzzy_min <= SAME and len(found) < len(named):
             missed = [row for row in named if row[0] not in found]
             if missed:
-                await self._ask_near(questions, missed, outcomes)
-        return outcomes
+                await self._ask_near(tenant, questions, missed, outcomes)
 
-    async def _ask_near(self, questions: Sequence[Question], missed: list[Row], outcomes: list[Outcome]) -> None:
+    async def _ask_near(
+        self, tenant: str, questions: Sequence[Question], missed: list[Row], outcomes: list[Outcome]
+    ) -> None:
         by_domain, by_skeleton, blocks_of_skeletons = _Lookup(), _Lookup(), list[str]()
         asked: dict[int, tuple[str, str]] = {}
         for index, place, company in missed:
@@ -118,9 +125,11 @@ class DirectoryProvider:
                     by_domain.add(f"{company}{SEPARATOR}{block}{SEPARATOR}", index)
         near: list[Known] = []
         if by_domain.texts:
-            near += await self._people.near_domain(by_domain.asked(questions), CANDIDATES_MAX)
+            near += await self._people.near_domain(tenant, by_domain.asked(), CANDIDATES_MAX)
         if by_skeleton.texts:
-            near += await self._people.near_company(by_skeleton.asked(questions), blocks_of_skeletons, CANDIDATES_MAX)
+            near += await self._people.near_company(
+                tenant, by_skeleton.asked(), blocks_of_skeletons, CANDIDATES_MAX
+            )
         candidates: dict[int, list[Known]] = {}
         for person in near:
             candidates.setdefault(person.index, []).append(person)

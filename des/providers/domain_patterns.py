@@ -38,27 +38,27 @@ class DomainPatterns:
         self._clock = clock
         self._remembered: OrderedDict[Company, tuple[float, CompanyPatterns]] = OrderedDict()
 
-    async def of(self, companies: Sequence[Company]) -> dict[Company, CompanyPatterns]:
+    async def of(self, tenant: str, companies: Sequence[str]) -> dict[str, CompanyPatterns]:
         """Patterns of every one of these companies. Raises StoreUnavailable."""
         now = self._clock.monotonic()
-        found: dict[Company, CompanyPatterns] = {}
-        missing: list[Company] = []
+        found: dict[str, CompanyPatterns] = {}
+        missing: list[str] = []
         for company in dict.fromkeys(companies):
-            entry = self._remembered.get(company)
+            entry = self._remembered.get((tenant, company))
             if entry is None or entry[0] <= now:
                 missing.append(company)
             else:
                 found[company] = entry[1]
         if missing:
-            read = await self._read(missing)
+            read = await self._read(tenant, missing)
             found |= read
-            self._remember(read, now + REMEMBERED_S)
+            self._remember(tenant, read, now + REMEMBERED_S)
         return found
 
-    async def _read(self, companies: list[Company]) -> dict[Company, CompanyPatterns]:
-        domains = [index for index, (_, company) in enumerate(companies) if "." in company]
-        names = [index for index, (_, company) in enumerate(companies) if "." not in company]
-        counts = await self._people.patterns(_asked(companies, domains), _asked(companies, names))
+    async def _read(self, tenant: str, companies: list[str]) -> dict[str, CompanyPatterns]:
+        domains = [index for index, company in enumerate(companies) if "." in company]
+        names = [index for index, company in enumerate(companies) if "." not in company]
+        counts = await self._people.patterns(tenant, _asked(companies, domains), _asked(companies, names))
         by_company: dict[int, dict[str, list[PatternCount]]] = {}
         for count in counts:
             by_company.setdefault(count.index, {}).setdefault(count.domain, []).append(count)
@@ -67,10 +67,10 @@ class DomainPatterns:
             for index, company in enumerate(companies)
         }
 
-    def _remember(self, read: dict[Company, CompanyPatterns], expires_at: float) -> None:
+    def _remember(self, tenant: str, read: dict[str, CompanyPatterns], expires_at: float) -> None:
         for company, patterns in read.items():
-            self._remembered[company] = (expires_at, patterns)
-            self._remembered.move_to_end(company)
+            self._remembered[tenant, company] = (expires_at, patterns)
+            self._remembered.move_to_end((tenant, company))
         while len(self._remembered) > REMEMBERED_COMPANIES:
             self._remembered.popitem(last=False)
 
@@ -82,5 +82,5 @@ def _company_patterns(by_domain: dict[str, list[PatternCount]]) -> CompanyPatter
     return CompanyPatterns(domain, patterns_of(counts), 1)
 
 
-def _asked(companies: list[Company], indexes: list[int]) -> Asked:
-    return Asked([companies[index][0] for index in indexes], [companies[index][1] for index in indexes], indexes)
+def _asked(companies: list[str], indexes: list[int]) -> Asked:
+    return Asked([companies[index] for index in indexes], indexes)

@@ -14,8 +14,8 @@ from des.config_providers import EmailPatternConfig
 from des.contact import Contact
 from des.people import Asked, PeopleStore
 from des.providers.address_patterns import SPELLING_FACTOR, Pattern, render
-from des.providers.contract import MISS, Outcome, OutcomeKind, Question, Traits, Value
-from des.providers.domain_patterns import Company, CompanyPatterns, DomainPatterns
+from des.providers.contract import MISS, Outcome, OutcomeKind, Question, Traits, Value, by_tenant
+from des.providers.domain_patterns import CompanyPatterns, DomainPatterns
 from des.providers.local_parts import spellings
 from des.providers.names import company_of, name_key
 
@@ -67,14 +67,22 @@ class EmailPatternProvider:
     async def ask(self, questions: Sequence[Question]) -> Sequence[Outcome]:
         """Propose for at most `batch_max` questions. Raises StoreUnavailable when the database is away."""
         outcomes = [NOBODY] * len(questions)
-        companies: dict[int, Company] = {}
-        for index, question in enumerate(questions):
-            contact = question.contact
-            if FIELD not in question.fields:
+        for tenant, indexes in by_tenant(questions):
+            await self._ask(tenant, questions, indexes, outcomes)
+        return outcomes
+
+    async def _ask(
+        self, tenant: str, questions: Sequence[Question], indexes: Sequence[int], outcomes: list[Outcome]
+    ) -> None:
+        """Put the outcomes of a tenant's questions in their places."""
+        companies: dict[int, str] = {}
+        for index in indexes:
+            contact = questions[index].contact
+            if FIELD not in questions[index].fields:
                 outcomes[index] = MISS
             elif (contact.full_name or contact.first_name or contact.last_name) and (company := company_of(contact)):
-                companies[index] = (question.tenant, company)
-        known = await self._patterns.of(list(companies.values()))
+                companies[index] = company
+        known = await self._patterns.of(tenant, list(companies.values()))
         proposals: dict[int, list[Proposal]] = {}
         for index, asked in companies.items():
             proposed = self._propose(questions[index].contact, known[asked])
@@ -83,8 +91,7 @@ class EmailPatternProvider:
             else:
                 proposals[index] = proposed
         if proposals:
-            await self._choose(questions, proposals, outcomes)
-        return outcomes
+            await self._choose(tenant, questions, proposals, outcomes)
 
     def _propose(self, contact: Contact, company: CompanyPatterns) -> list[Proposal] | Outcome:
         patterns = company.patterns
@@ -109,17 +116,20 @@ class EmailPatternProvider:
         return proposals or MISS
 
     async def _choose(
-        self, questions: Sequence[Question], proposals: dict[int, list[Proposal]], outcomes: list[Outcome]
+        self,
+        tenant: str,
+        questions: Sequence[Question],
+        proposals: dict[int, list[Proposal]],
+        outcomes: list[Outcome],
     ) -> None:
         """Decide for each person on the first address that nobody else has."""
-        tenants, addresses, indexes = list[str](), list[str](), list[int]()
+        addresses, indexes = list[str](), list[int]()
         for index, proposed in proposals.items():
             for proposal in proposed:
-                tenants.append(questions[index].tenant)
                 addresses.append(proposal.address)
                 indexes.append(index)
         owned: dict[int, list[tuple[str, str]]] = {}
-        for index, address, owner in await self._people.owners(Asked(tenants, addresses, indexes)):
+        for index, address, owner in await self._people.owners(tenant, Asked(addresses, indexes)):
             owned.setdefault(index, []).append((address, owner))
         for index, proposed in proposals.items():
             taken = _others(questions[index].contact, owned[index]) if index in owned else frozenset()

@@ -10,6 +10,7 @@ from des.store.postgres import Database
 from des.store.statements import statements
 
 _COLUMNS = Person.__struct_fields__
+_BETWEEN_TEXTS = chr(30)
 _WRITES = ("adopt_domains", "adopt_people", "save_people", "save_companies", "forget_patterns", "count_patterns")
 
 
@@ -29,29 +30,31 @@ class Directory:
         self._database = database
         self._sql = statements("directory")
 
-    async def exact(self, by_identity: Asked, by_company: Asked, by_email: Asked) -> Sequence[Known]:
+    async def exact(self, tenant: str, by_identity: Asked, by_company: Asked, by_email: Asked) -> Sequence[Known]:
         """People with exactly these keys or addresses. Raises StoreUnavailable."""
-        rows = await self._fetch("exact_people", *_columns(by_identity, by_company, by_email))
-        return [Known(*row) for row in rows]
+        return [Known(*row) for row in await self._find("exact_people", tenant, by_identity, by_company, by_email)]
 
-    async def near_domain(self, prefixes: Asked, candidates_max: int) -> Sequence[Known]:
+    async def near_domain(self, tenant: str, prefixes: Asked, candidates_max: int) -> Sequence[Known]:
         """People whose identity begins so. Raises StoreUnavailable."""
-        rows = await self._fetch("near_people_by_domain", *_columns(prefixes), candidates_max)
-        return [Known(*row) for row in rows]
+        rows = await self._fetch("near_people_by_domain", tenant, _joined(prefixes.texts), candidates_max)
+        return [Known(prefixes.indexes[row[1] - 1], *row[2:]) for row in rows]
 
-    async def near_company(self, skeletons: Asked, blocks: Sequence[str], candidates_max: int) -> Sequence[Known]:
+    async def near_company(
+        self, tenant: str, skeletons: Asked, blocks: Sequence[str], candidates_max: int
+    ) -> Sequence[Known]:
         """People of a block at companies of these skeletons. Raises StoreUnavailable."""
-        tenants, texts, indexes = _columns(skeletons)
-        rows = await self._fetch("near_people_by_company", tenants, texts, blocks, indexes, candidates_max)
-        return [Known(*row) for row in rows]
+        rows = await self._fetch(
+            "near_people_by_company", tenant, _joined(skeletons.texts), _joined(blocks), candidates_max
+        )
+        return [Known(skeletons.indexes[row[1] - 1], *row[2:]) for row in rows]
 
-    async def patterns(self, by_domain: Asked, by_company: Asked) -> Sequence[PatternCount]:
+    async def patterns(self, tenant: str, by_domain: Asked, by_company: Asked) -> Sequence[PatternCount]:
         """Address patterns of domains and of companies' domains. Raises StoreUnavailable."""
-        return [PatternCount(*row) for row in await self._fetch("patterns", *_columns(by_domain, by_company))]
+        return [PatternCount(*row) for row in await self._find("patterns", tenant, by_domain, by_company)]
 
-    async def owners(self, emails: Asked) -> Sequence[tuple[int, str, str]]:
+    async def owners(self, tenant: str, emails: Asked) -> Sequence[tuple[int, str, str]]:
         """Index, address and name of everybody who has one of these addresses. Raises StoreUnavailable."""
-        return [(row[0], row[1], row[2]) for row in await self._fetch("owners", *_columns(emails))]
+        return [(index, email, name) for index, email, name in await self._find("owners", tenant, emails)]
 
     async def save(self, tenant: str, people: Sequence[Person], source: str) -> int:
         """Write people in one transaction, each identity once. Raises StoreUnavailable and CommitUnknown."""
@@ -75,11 +78,18 @@ class Directory:
         async with self._database.connection() as connection:
             await connection.execute(self._sql["renew_statistics"])
 
+    async def _find(self, name: str, tenant: str, *asked: Asked) -> Sequence[tuple[Any, ...]]:
+        """Rows of a search, each with the index of its question in place of the way and the ordinal that found it."""
+        rows = await self._fetch(name, tenant, *[_joined(one.texts) for one in asked])
+        indexes = [one.indexes for one in asked]
+        return [(indexes[row[0]][row[1] - 1], *row[2:]) for row in rows]
+
     async def _fetch(self, name: str, *arguments: object) -> Sequence[Sequence[Any]]:
         async with self._database.connection() as connection:
             rows: Sequence[Sequence[Any]] = await connection.fetch(self._sql[name], *arguments)
             return rows
 
 
-def _columns(*asked: Asked) -> list[Sequence[object]]:
-    return [column for each in asked for column in (each.tenants, each.texts, each.indexes)]
+def _joined(texts: Sequence[str]) -> str | None:
+    """Texts as one; None where there is none (an empty text would be one)."""
+    return _BETWEEN_TEXTS.join(texts) if texts else None

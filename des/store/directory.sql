@@ -1,66 +1,68 @@
 -- The tenant's own people: found by key, compared with near ones, and written by import. Keys come ready-made
 -- (des/people.py), so that every search is an equality or a range of an index, for a thousand questions at once.
 
+-- The texts of a search travel as one, joined by chr(30): a tenth of the client's time for an array of as many elements.
+
 -- name: exact_people
--- Three ways to be known, a probe of one index each. Measured: 4-7 microseconds a hit, 3-4 a miss, of 1 M people.
-select q.index, p.email, p.phone, p.linkedin_url, p.title, p.extra::text
-from unnest($1::text[], $2::text[], $3::integer[]) as q (tenant, key, index)
-join directory_person p on p.tenant = q.tenant and p.identity = q.key
+-- Three ways to be known, a probe of one index each; `way` and `ordinal` say which text found the person.
+select 0 as way, q.ordinal, p.email, p.phone, p.linkedin_url, p.title, p.extra::text
+from unnest(string_to_array($2, chr(30))) with ordinality as q (key, ordinal)
+join directory_person p on p.tenant = $1 and p.identity = q.key
 union all
-select q.index, p.email, p.phone, p.linkedin_url, p.title, p.extra::text
-from unnest($4::text[], $5::text[], $6::integer[]) as q (tenant, key, index)
-join directory_person p on p.tenant = q.tenant and p.by_company = q.key
+select 1, q.ordinal, p.email, p.phone, p.linkedin_url, p.title, p.extra::text
+from unnest(string_to_array($3, chr(30))) with ordinality as q (key, ordinal)
+join directory_person p on p.tenant = $1 and p.by_company = q.key
 union all
-select q.index, p.email, p.phone, p.linkedin_url, p.title, p.extra::text
-from unnest($7::text[], $8::text[], $9::integer[]) as q (tenant, key, index)
-join directory_person p on p.tenant = q.tenant and p.email = q.key
+select 2, q.ordinal, p.email, p.phone, p.linkedin_url, p.title, p.extra::text
+from unnest(string_to_array($4, chr(30))) with ordinality as q (key, ordinal)
+join directory_person p on p.tenant = $1 and p.email = q.key
 
 -- name: near_people_by_domain
 -- The prefix ends in the separator, chr(31); chr(32) follows it, so the range is every key with that prefix.
-select q.index, p.email, p.phone, p.linkedin_url, p.title, p.extra::text, p.name, ''
-from unnest($1::text[], $2::text[], $3::integer[]) as q (tenant, prefix, index)
+select 0 as way, q.ordinal, p.email, p.phone, p.linkedin_url, p.title, p.extra::text, p.name, ''
+from unnest(string_to_array($2, chr(30))) with ordinality as q (prefix, ordinal)
 cross join lateral (
     select * from directory_person p
-    where p.tenant = q.tenant
+    where p.tenant = $1
         and p.identity >= q.prefix
         and p.identity < left(q.prefix, -1) || chr(32)
-    limit $4
+    limit $3
 ) p
 
 -- name: near_people_by_company
 -- Companies of the same skeleton first (few), then their people of the block. One company may stand there with several
 -- domains; its people are one range all the same.
-select q.index, p.email, p.phone, p.linkedin_url, p.title, p.extra::text, p.name, c.plain
-from unnest($1::text[], $2::text[], $3::text[], $4::integer[]) as q (tenant, skeleton, block, index)
+select 0 as way, q.ordinal, p.email, p.phone, p.linkedin_url, p.title, p.extra::text, p.name, c.plain
+from unnest(string_to_array($2, chr(30)), string_to_array($3, chr(30))) with ordinality as q (skeleton, block, ordinal)
 cross join lateral (
     select distinct c.company, c.plain from directory_company c
-    where c.tenant = q.tenant and c.skeleton = q.skeleton
-    limit $5
+    where c.tenant = $1 and c.skeleton = q.skeleton
+    limit $4
 ) c
 cross join lateral (
     select * from directory_person p
-    where p.tenant = q.tenant
+    where p.tenant = $1
         and p.by_company >= c.company || chr(31) || q.block || chr(31)
         and p.by_company < c.company || chr(31) || q.block || chr(32)
-    limit $5
+    limit $4
 ) p
 
 -- name: patterns
 -- By domain, and by company through the domains it is known to have.
-select q.index, d.domain, d.pattern, d.people
-from unnest($1::text[], $2::text[], $3::integer[]) as q (tenant, domain, index)
-join directory_pattern d on d.tenant = q.tenant and d.domain = q.domain
+select 0 as way, q.ordinal, d.domain, d.pattern, d.people
+from unnest(string_to_array($2, chr(30))) with ordinality as q (domain, ordinal)
+join directory_pattern d on d.tenant = $1 and d.domain = q.domain
 union all
-select q.index, d.domain, d.pattern, d.people
-from unnest($4::text[], $5::text[], $6::integer[]) as q (tenant, company, index)
-join directory_company c on c.tenant = q.tenant and c.company = q.company
-join directory_pattern d on d.tenant = c.tenant and d.domain = c.domain
+select 1, q.ordinal, d.domain, d.pattern, d.people
+from unnest(string_to_array($3, chr(30))) with ordinality as q (company, ordinal)
+join directory_company c on c.tenant = $1 and c.company = q.company
+join directory_pattern d on d.tenant = $1 and d.domain = c.domain
 
 -- name: owners
 -- Who has an address that is about to be proposed to somebody else.
-select q.index, p.email, p.name
-from unnest($1::text[], $2::text[], $3::integer[]) as q (tenant, email, index)
-join directory_person p on p.tenant = q.tenant and p.email = q.email
+select 0 as way, q.ordinal, p.email, p.name
+from unnest(string_to_array($2, chr(30))) with ordinality as q (email, ordinal)
+join directory_person p on p.tenant = $1 and p.email = q.email
 
 -- name: lock_directory
 -- One import of a tenant at a time: two would meet on the same rows in different orders.

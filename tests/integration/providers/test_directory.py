@@ -247,9 +247,9 @@ async def test_a_company_of_two_domains_needs_the_domain(
 async def test_a_large_block_of_one_company_stays_bounded(directory: Directory) -> None:
     rows = "".join(f"J{'abcdefghij'[at // 10]}n D{'abcdefghij'[at % 10]}e,Acme,a.com,x\n" for at in range(100))
     await load(directory, "name,company,domain,title\n" + rows)
-    prefix = Asked(["default"], ["a.com\x1fdj\x1f"], [0])
-    assert len(await directory.near_domain(prefix, 64)) == 64
-    assert len(await directory.near_company(Asked(["default"], ["acm"], [0]), ["dj"], 64)) == 64
+    prefix = Asked(["a.com\x1fdj\x1f"], [0])
+    assert len(await directory.near_domain("default", prefix, 64)) == 64
+    assert len(await directory.near_company("default", Asked(["acm"], [0]), ["dj"], 64)) == 64
 
 
 async def test_a_database_that_is_away_is_no_miss(
