@@ -60,8 +60,9 @@ class Load:
         await self._tasks.close()
 
     async def send(self, batch: Batch, door: Door | None = None) -> None:
-        """Send one batch until it is acknowledged, through a door chosen at random."""
-        await self._window.acquire()
+        """Send one batch until it is acknowledged, through a door chosen at random where none is given."""
+        if batch.key not in self.sent:
+            await self._window.acquire()
         await self._push(door or self._random.choice(self._doors), [batch])
 
     async def until_finished(self, batches: int, within_s: float = 60.0) -> None:

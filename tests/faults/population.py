@@ -76,10 +76,14 @@ class Population:
         """Make one that travels in two parts; only the directory is asked about it."""
         return self._make(PARTED_CONTACTS, (PHONE,))
 
-    def _make(self, size: int, fields: tuple[str, ...]) -> Batch:
+    def batch_elsewhere(self) -> Batch:
+        """Make one for an ERID of its own."""
+        return self._make(1, (EMAIL,), UUID(int=self._random.getrandbits(128), version=4))
+
+    def _make(self, size: int, fields: tuple[str, ...], erid: UUID | None = None) -> Batch:
         numbers = range(self._next, self._next + size)
         self._next += size
-        erid = self.erids[min(int(self._random.expovariate(0.25)), ERIDS - 1)]
+        erid = erid or self.erids[min(int(self._random.expovariate(0.25)), ERIDS - 1)]
         given_id = str(UUID(int=self._random.getrandbits(128), version=4)) if self._random.random() < 0.5 else ""
         message = contact_pb2.ContactBatch(erid=str(erid), batch_id=given_id, fields_to_be_enriched=fields)
         for number in numbers:

@@ -31,6 +31,10 @@ class Service:
         self._grpc_port, self._http_port = free_port(), free_port()
         self._process: asyncio.subprocess.Process | None = None
 
+    def twin(self, name: str) -> "Service":
+        """Make another one with the same settings and ports of its own."""
+        return Service(self._folder, self._environment, name)
+
     @property
     def grpc(self) -> str:
         """Its gRPC address."""
