@@ -1,4 +1,4 @@
-"""The described provider and Hunter's dialect keep the contract of providers, against the sandbox and its faults."""
+"""The described provider and the dialects keep the contract of providers, whatever the sandbox does to them."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -6,10 +6,13 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 
 from des.clock import SystemClock
-from des.config_providers import HttpProviderConfig, HunterConfig
+from des.config_providers import ApolloConfig, HttpProviderConfig, HunterConfig, PdlConfig, ProspeoConfig
 from des.contact import Contact, FieldType
 from des.providers.contract import Provider, Question
+from des.providers.dialects.apollo import Apollo
 from des.providers.dialects.hunter import Hunter
+from des.providers.dialects.pdl import Pdl
+from des.providers.dialects.prospeo import Prospeo
 from des.providers.http import HttpProvider
 from des.providers.values import Values
 from des.sandbox.faults import BULK_FAULTS, Fault, FaultPlan
@@ -58,7 +61,28 @@ def hunter(url: str) -> Provider:
     return Hunter("hunter", config, Values(), SystemClock())
 
 
-MAKERS = {"http": described, "http paid": lambda url: described(url, paid=True), "hunter": hunter}
+def keyed(kind: str, url: str) -> Provider:
+    """A vendor's dialect that needs a key and an address."""
+    settings = {"kind": kind, "api_key": "k", "url": url, "deadline_s": DEADLINE_S, "concurrency": 8}
+    match kind:
+        case "pdl":
+            return Pdl(kind, PdlConfig.model_validate(settings), Values(), SystemClock())
+        case "apollo":
+            return Apollo(kind, ApolloConfig.model_validate(settings), Values(), SystemClock())
+        case _:
+            return Prospeo(kind, ProspeoConfig.model_validate(settings), Values(), SystemClock())
+
+
+MAKERS: dict[str, Callable[[str], Provider]] = {
+    "http": described,
+    "http paid": lambda url: described(url, paid=True),
+    "hunter": hunter,
+    "pdl": lambda url: keyed("pdl", url),
+    "apollo": lambda url: keyed("apollo", url),
+    "prospeo": lambda url: keyed("prospeo", url),
+}
+FIELDS_OF = {"apollo": ("professional_email",)}
+"""Fields that are answered at once, where that is not all of them."""
 
 
 @pytest.fixture
@@ -90,12 +114,13 @@ def troubles(running: SandboxThread) -> Iterator[tuple[str, Trouble]]:
 
 
 @pytest.mark.parametrize("check", PROVIDER_CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS.keys())
-async def test_contract(make: Callable[[str], Provider], check: Check, sandbox: SandboxThread) -> None:
+@pytest.mark.parametrize("name", MAKERS)
+async def test_contract(name: str, check: Check, sandbox: SandboxThread) -> None:
+    make, fields = MAKERS[name], FIELDS_OF.get(name, FIELDS)
     case = ProviderCase(
         make=lambda: make(sandbox.sandbox.url),
-        known=[Question("default", contact, FIELDS) for contact in (JOHN, JANE)],
-        unknown=[Question("default", contact, FIELDS) for contact in STRANGERS],
+        known=[Question("default", contact, fields) for contact in (JOHN, JANE)],
+        unknown=[Question("default", contact, fields) for contact in STRANGERS],
         troubles=dict(troubles(sandbox)),
     )
     await check(case)
