@@ -11,6 +11,10 @@ import msgspec
 TENANT_DEFAULT = "default"
 
 
+FREE = 0.0
+"""No charge: the default of every cost, and the very object, since msgspec leaves out a default by its identity."""
+
+
 class FieldType(enum.StrEnum):
     """How the values of a field are normalised and validated."""
 
@@ -103,6 +107,6 @@ class FieldResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     reference: str = ""
     evidence: str = ""
     verification: str = ""
-    cost: float = 0.0
+    cost: float = FREE
     at: float = 0.0
     attempts: tuple[Attempt, ...] = ()

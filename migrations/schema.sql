@@ -328,7 +328,7 @@ ALTER TABLE ONLY public.worker
 
 CREATE INDEX batch_open ON public.batch USING btree (partition, tenant, erid, seq) WHERE (finished_at IS NULL);
 
-CREATE INDEX batch_order ON public.batch USING btree (tenant, erid, seq);
+CREATE INDEX batch_order ON public.batch USING btree (tenant COLLATE "C", erid, seq);
 
 CREATE INDEX directory_company_skeleton ON public.directory_company USING btree (tenant, skeleton);
 
@@ -336,7 +336,7 @@ CREATE INDEX directory_person_company ON public.directory_person USING btree (te
 
 CREATE INDEX directory_person_email ON public.directory_person USING btree (tenant, email) WHERE (email IS NOT NULL);
 
-CREATE INDEX enrichment_newest ON public.enrichment USING btree (tenant, created_at DESC, erid);
+CREATE INDEX enrichment_newest ON public.enrichment USING btree (tenant COLLATE "C", created_at DESC, erid);
 
 ALTER INDEX public.contact_pkey ATTACH PARTITION public.contact_p0_pkey;
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from des.contact import Contact, FieldType
+from des.contact import FREE, Contact, FieldType
 
 
 class OutcomeKind(enum.StrEnum):
@@ -59,7 +59,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     values: dict[str, Value] = {}
     reason: str = ""
     reference: str = ""
-    cost: float = 0.0
+    cost: float = FREE
     retry_at: float | None = None
     handle: str = ""
     poll_at: float | None = None

@@ -11,7 +11,7 @@ from typing import assert_never
 
 import msgspec
 
-from des.contact import Attempt, FieldResult, FieldState
+from des.contact import FREE, Attempt, FieldResult, FieldState
 from des.providers.contract import Outcome, OutcomeKind
 
 Cursor = tuple[tuple[str, int], ...]
@@ -185,7 +185,7 @@ def _settle_found(step: Step, outcome: Outcome, tried: Tried, now: float) -> Set
                 now,
                 attempts_for(name, tried) if tried else (),
             )
-            cost = 0.0  # the charge stands on one of the fields, so that receipts add up to the bill
+            cost = FREE  # the charge stands on one of the fields, so that receipts add up to the bill
     missed = tuple([name for name in step.asks if name not in results])
     if missed:
         tried = (*tried, (missed, step.missed))

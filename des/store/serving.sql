@@ -1,4 +1,5 @@
--- What serving reads and the little it writes. Every statement names the tenant (design, P8).
+-- What serving reads and the little it writes. Every statement names the tenant (design, P8): as `tenant collate "C"`
+-- where it goes by an order rather than by a key, which only the indexes made for that order answer (see migrations).
 
 -- name: enrichment
 -- The object of one ERID without its contacts.
@@ -12,13 +13,13 @@ join enrichment e on e.tenant = w.tenant and e.erid = w.erid;
 
 -- name: newest_enrichments
 -- The first page of a tenant's objects.
-select e.* from enrichment e where e.tenant = $1 order by e.created_at desc, e.erid limit $2;
+select e.* from enrichment e where e.tenant collate "C" = $1 order by e.created_at desc, e.erid limit $2;
 
 -- name: older_enrichments
 -- The next page, by the key of the last object of the page before. The first condition is the one the index takes.
 select e.*
 from enrichment e
-where e.tenant = $1 and e.created_at <= $3 and (e.created_at < $3 or e.erid > $4)
+where e.tenant collate "C" = $1 and e.created_at <= $3 and (e.created_at < $3 or e.erid > $4)
 order by e.created_at desc, e.erid
 limit $2;
 
@@ -30,7 +31,7 @@ with ahead as (
         b.seq,
         case when b.seq = $3 then b.first_position + b.contacts - 1 - $4 else b.contacts end as remaining
     from batch b
-    where b.tenant = $1 and b.erid = $2 and b.seq >= $3
+    where b.tenant collate "C" = $1 and b.erid = $2 and b.seq >= $3
     order by b.seq
     limit $5 + 2
 ),
@@ -45,7 +46,7 @@ select
     b.fields,
     case when p.before < $5 then b.payload end as payload
 from placed p
-join batch b on b.tenant = $1 and b.erid = $2 and b.seq = p.seq
+join batch b on b.tenant collate "C" = $1 and b.erid = $2 and b.seq = p.seq
 where p.before <= $5 and p.remaining > 0
 order by b.seq;
 
@@ -68,7 +69,7 @@ order by s.seq, c.position;
 -- before it draws numbers, so within an ERID their order is that of the commits.
 select b.seq, b.batch_id, b.first_position, b.contacts, b.contacts_done
 from batch b
-where b.tenant = $1 and b.erid = $2 and b.seq > $3 and b.contacts_done > 0
+where b.tenant collate "C" = $1 and b.erid = $2 and b.seq > $3 and b.contacts_done > 0
 order by b.seq
 limit $4;
 
@@ -80,7 +81,7 @@ select coalesce(
         from batch b
         where b.partition = $3 and b.tenant = $1 and b.erid = $2 and b.finished_at is null
     ),
-    (select max(b.seq) from batch b where b.tenant = $1 and b.erid = $2),
+    (select max(b.seq) from batch b where b.tenant collate "C" = $1 and b.erid = $2),
     0
 );
 
