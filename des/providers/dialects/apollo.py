@@ -30,6 +30,7 @@ from des.providers.contract import MISS, Outcome, OutcomeKind, Question, Replay,
 from des.providers.dialects.dialect import Asynchronous, Billing, ChargedOn, Correlation, Dialect, Window
 from des.providers.dialects.packed import Asked, Packing, shared_out
 from des.providers.dialects.phone_jobs import PHONE, Job, PhoneJobs
+from des.providers.dialects.positions import is_out_of_order
 from des.providers.dialects.rates import reopens_at
 from des.providers.person import domain_of, linkedin_handle_of, name_of
 from des.providers.transport import CallFailed, Reply, Transport
@@ -87,6 +88,10 @@ _UNASKABLE = Outcome(OutcomeKind.INVALID_INPUT, reason="NEEDS a name and a compa
 Details = dict[str, str]
 
 
+class _Organization(msgspec.Struct):
+    primary_domain: str | None = None
+
+
 class _Person(msgspec.Struct):
     id: str | None = None
     first_name: str | None = None
@@ -96,6 +101,7 @@ class _Person(msgspec.Struct):
     email_status: str | None = None
     title: str | None = None
     linkedin_url: str | None = None
+    organization: _Organization | None = None
 
 
 class _One(msgspec.Struct):
@@ -206,7 +212,7 @@ class Apollo:
         people, told = said.matches, said.total_requested_enrichments
         if len(people) != len(asked) or (told is not None and told != len(asked)):
             return unreadable("WRONG_LENGTH", paid=True)
-        if _misplaced(people, [question.contact for question, _ in asked]):
+        if is_out_of_order([_contact(person) for person in people], [question.contact for question, _ in asked]):
             return unreadable("WRONG_ORDER", paid=True)
         weights = [self._price if _is_person(person) else 0.0 for person in people]
         consumed = sum(weights) if said.credits_consumed is None else max(said.credits_consumed, 0.0)
@@ -277,21 +283,15 @@ def _is_person(person: _Person | None) -> bool:
     return person is not None and any((person.id, person.email, person.name, person.last_name))
 
 
-def _misplaced(people: Sequence[_Person | None], contacts: Sequence[Contact]) -> bool:
-    """Whether somebody stands in the place of one who shares nothing with them, though asked for at another place."""
-    asked = [_marks(name_of(contact), contact.linkedin_url, contact.email) for contact in contacts]
-    for at, person in enumerate(people):
-        if person is None:
-            continue
-        name = person.name or f"{person.first_name or ''} {person.last_name or ''}"
-        marks = _marks(name, person.linkedin_url or "", person.email or "")
-        if marks.isdisjoint(asked[at]) and not all(marks.isdisjoint(other) for other in asked):
-            return True
-    return False
-
-
-def _marks(name: str, linkedin_url: str, email: str) -> frozenset[str]:
-    """What tells one person from another, in a form in which equal means the same person."""
-    handle = linkedin_handle_of(Contact(linkedin_url=linkedin_url))
-    name = " ".join(name.casefold().split())
-    return frozenset(filter(None, (name, handle and f"in/{handle.casefold()}", email and f"@{email.casefold()}")))
+def _contact(person: _Person | None) -> Contact | None:
+    """A person of a reply in the words in which they are asked for."""
+    if person is None:
+        return None
+    return Contact(
+        first_name=person.first_name or "",
+        last_name=person.last_name or "",
+        full_name=person.name or "",
+        company_domain=(person.organization and person.organization.primary_domain) or "",
+        email=person.email or "",
+        linkedin_url=person.linkedin_url or "",
+    )

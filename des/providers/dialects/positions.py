@@ -1,0 +1,55 @@
+"""Whether the people in a reply stand where they were asked for, when nothing but their place says so."""
+
+from collections.abc import Sequence
+
+from des.contact import Contact
+from des.providers.names import name_key
+from des.providers.person import domain_of, linkedin_handle_of
+
+Marks = frozenset[str]
+
+
+def is_out_of_order(answered: Sequence[Contact | None], asked: Sequence[Contact]) -> bool:
+    """Whether somebody stands in the place of one who shares nothing with them, though asked for at another place.
+
+    Both lists are equally long; None is a miss. A vendor answers another spelling or a nickname with the name it has:
+    that alone is no disorder, nor is it where that name was asked for too and got the same person.
+    """
+    marks = [_marks(contact) for contact in asked]
+    return any(
+        person is not None and _stands_for_another(at, person, answered, asked, marks)
+        for at, person in enumerate(answered)
+    )
+
+
+def _stands_for_another(
+    at: int, person: Contact, answered: Sequence[Contact | None], asked: Sequence[Contact], marks: Sequence[Marks]
+) -> bool:
+    own = _marks(person)
+    if not own.isdisjoint(marks[at]):
+        return False
+    another_spelling = _last_name(person) == _last_name(asked[at])
+    return any(
+        not own.isdisjoint(other)
+        and not _work_apart(person, asked[place])
+        and not (another_spelling and answered[place] == person)
+        for place, other in enumerate(marks)
+        if place != at
+    )
+
+
+def _marks(contact: Contact) -> Marks:
+    """What tells one person from another, in a form in which equal means the same person."""
+    name = name_key(contact.first_name, contact.last_name, contact.full_name)
+    handle = linkedin_handle_of(contact).casefold()
+    return frozenset(mark for mark in (name, handle and f"in/{handle}", contact.email.casefold()) if mark)
+
+
+def _last_name(contact: Contact) -> str:
+    return name_key(contact.first_name, contact.last_name, contact.full_name).rpartition(" ")[2]
+
+
+def _work_apart(person: Contact, asked: Contact) -> bool:
+    """Whether both companies are known and are two."""
+    one, other = domain_of(person), domain_of(asked)
+    return bool(one and other and one != other)
