@@ -70,8 +70,8 @@ DELIVERY_LIMIT = 20
 # ---- accept ------------------------------------------------------------------------------------------------
 
 ACCEPT_GROUP_DELIVERIES_MAX = 300
-ACCEPT_GROUP_CONTACTS_MAX = 50_000
-"""Contacts of one accept transaction; the first delivery is taken whatever its size."""
+ACCEPT_GROUP_CONTACTS_MAX = 16_000
+"""Contacts of one accept transaction, about: by the size of the batches before; one delivery is taken whatever its size."""
 ACCEPTED_CONTACTS_HIGH_WATER = 5_000_000
 """Contacts accepted and not finished; above it the acceptor rests and the broker buffers."""
 
@@ -85,7 +85,7 @@ CONTACTS_IN_WORK_MAX = 16_384
 """Contacts held in memory by all aggregators of a process."""
 ERID_WINDOW_CONTACTS_MAX = 2_000
 """Contacts an aggregator holds at once; its backlog stays in Postgres."""
-CONTACTS_HELD_MAX = 2 * CONTACTS_IN_WORK_MAX
+CONTACTS_HELD_MAX = 3 * CONTACTS_IN_WORK_MAX
 """Contacts in memory, in work or accepted and waiting; what is accepted beyond stays in Postgres until its turn."""
 AGGREGATORS_MAX = 20_000
 """ERIDs with an aggregator at once; further ones wait in Postgres for a place."""

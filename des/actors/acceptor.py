@@ -6,7 +6,7 @@ acceptor rests and the broker buffers.
 """
 
 import asyncio
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
 
 import msgspec
 
@@ -17,7 +17,7 @@ from des.contact import BatchKey, ContactBatch
 from des.errors import CommitUnknown, TransientError
 from des.failpoints import Failpoint
 from des.lifecycle import TaskOwner
-from des.limits import ACCEPT_GROUP_DELIVERIES_MAX, ACCEPTED_CONTACTS_HIGH_WATER
+from des.limits import ACCEPT_GROUP_CONTACTS_MAX, ACCEPT_GROUP_DELIVERIES_MAX, ACCEPTED_CONTACTS_HIGH_WATER
 from des.message import Delivery
 from des.store.contract import Acceptance, AcceptedBatch, Refused, WorkStore, partition_of
 from des.telemetry import Event, logger
@@ -27,6 +27,8 @@ log = logger(__name__)
 
 RETRY_FIRST_S = 0.05
 RETRY_MAX_S = 2.0
+PATIENCE_S = 0.1
+"""Longest rest between two groups while the actors' memory is full: at least ten groups a second go on."""
 
 
 class Backlog:
@@ -68,11 +70,13 @@ class Acceptor:
         fields: frozenset[str],
         owned: Container[int],
         accepting: set[BatchKey],
+        memory: Callable[[], Awaitable[None]],
         on_accepted: Callable[[Sequence[AcceptedBatch]], None],
         on_dirty: Callable[[int], None],
     ) -> None:
         """Take where deliveries come from and go to, the fields that may be asked for, whom to tell of new batches, and
-        whom of a partition that may hold batches nobody was told of. `accepting` holds what is being written.
+        whom of a partition that may hold batches nobody was told of. `accepting` holds what is being written,
+        `memory` waits until the actors can hold more.
         """
         self._consumer = consumer
         self._store = store
@@ -84,6 +88,8 @@ class Acceptor:
         self._on_accepted = on_accepted
         self._on_dirty = on_dirty
         self._accepting = accepting
+        self._memory = memory
+        self._deliveries_max = ACCEPT_GROUP_DELIVERIES_MAX
         self._tasks = TaskOwner(self.name)
         self._observe: Callable[[float], None] = lambda _: None
         self.batches = self.contacts = self.duplicates = self.quarantined = 0
@@ -104,7 +110,8 @@ class Acceptor:
     async def _run(self) -> None:
         while True:
             await self._backlog.below()
-            deliveries = await self._consumer.take(ACCEPT_GROUP_DELIVERIES_MAX)
+            await self._pace()
+            deliveries = await self._consumer.take(self._deliveries_max)
             began = self._clock.monotonic()
             batches, refused = self._decode(deliveries)
             self._accepting.update(batch.key for batch in batches)
@@ -115,6 +122,18 @@ class Acceptor:
             self._on_accepted(acceptance.new)
             self._accepting.clear()
             self._observe(self._clock.monotonic() - began)
+
+    async def _pace(self) -> None:
+        """Rest a moment while the actors have all they can hold.
+
+        What they cannot hold has to be read back from Postgres and decoded again; but a small batch behind a large
+        backlog has to come through too, so it is a moment and no more.
+        """
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self._memory()
+        except TimeoutError:
+            return
 
     def _decode(self, deliveries: Sequence[Delivery]) -> tuple[list[ContactBatch], list[Refused]]:
         """Make batches of what can be read, and quarantine rows of what cannot."""
@@ -148,6 +167,9 @@ class Acceptor:
 
     def _count(self, acceptance: Acceptance) -> None:
         contacts = sum(len(accepted.batch.contacts) for accepted in acceptance.new)
+        if acceptance.new:
+            each = max(1, contacts // len(acceptance.new))
+            self._deliveries_max = min(ACCEPT_GROUP_DELIVERIES_MAX, max(1, ACCEPT_GROUP_CONTACTS_MAX // each))
         self._backlog.add(contacts)
         self.batches += len(acceptance.new)
         self.contacts += contacts

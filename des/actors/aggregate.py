@@ -147,8 +147,10 @@ class Aggregate:
         asks = self._asks
         for item, outcome in zip(items, outcomes, strict=True):
             settled = settle(step, outcome, item.tried, now)
-            if settled.results:
-                item.results |= settled.results
+            if not item.results:
+                item.results = settled.results
+            elif settled.results:
+                item.results.update(settled.results)
             if settled.next is None:
                 self._finish(item)
                 continue
@@ -230,16 +232,17 @@ class Aggregate:
 
     def _finish(self, item: Item) -> None:
         results = item.results
-        batch = item.live.accepted.batch
+        accepted = item.live.accepted
+        batch = accepted.batch
         self._rows.append(
             ContactRow(
                 batch.batch_id,
                 batch.part,
                 item.position,
-                _encode(item.contact).decode(),
-                _encode(results).decode(),
+                str(_encode(item.contact), "utf-8"),
+                str(_encode(results), "utf-8"),
                 tuple([result.state for result in results.values()]),
-                item.live.accepted.seq,
+                accepted.seq,
             )
         )
 

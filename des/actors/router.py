@@ -30,6 +30,8 @@ class Router:
         self._epochs: dict[int, int] = {}
         self._resting: set[int] = set()
         self._contacts_held = 0
+        self._memory = asyncio.Event()
+        self._memory.set()
         self._place = asyncio.Event()
         self._place.set()
 
@@ -137,6 +139,14 @@ class Router:
     def held(self, contacts: int) -> None:
         """Hear by how much the contacts held in memory changed."""
         self._contacts_held += contacts
+        if self._contacts_held < CONTACTS_HELD_MAX:
+            self._memory.set()
+        else:
+            self._memory.clear()
+
+    async def memory(self) -> None:
+        """Wait until there is memory for more contacts than are held."""
+        await self._memory.wait()
 
     def stale(self, aggregator: Aggregator) -> None:
         """Drop an aggregator whose commit was refused: the lease has gone, whatever this worker believed."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import enum
+import gc
 from collections.abc import Collection, Sequence
 from uuid import UUID, uuid4
 
@@ -36,7 +37,7 @@ from des.store.directory import Directory
 from des.store.leases import Leases
 from des.store.notices import Notices
 from des.store.outbox import Outbox
-from des.store.postgres import Database
+from des.store.postgres import Database, sessions_of
 from des.store.serving import EnrichmentStore
 from des.store.work import PostgresWorkStore
 from des.telemetry import Telemetry
@@ -75,7 +76,11 @@ class App:
         self._grpc_services: list[GrpcService] = []
         self._fields = frozenset(settings.fields)
         self._amqp_url = settings.amqp_url.get_secret_value()
-        self._database = Database(settings.database_url.get_secret_value(), settings.database_connections_max)
+        self._database = Database(
+            settings.database_url.get_secret_value(),
+            settings.database_connections_max,
+            application_name=sessions_of(self._owner),
+        )
         self._relay: Relay | None = None
         self._watcher: Watcher | None = None
         services: list[Service] = [self._database, _Schema(self._database)]
@@ -110,6 +115,7 @@ class App:
     async def start(self) -> None:
         """Start every part, downstream first. Raises what the first that fails raises."""
         await self._services.start()
+        _spare_the_collector()
 
     async def stop(self) -> None:
         """Stop every part in the order of the data, within the grace: intake closes, mail drains, the rest is stored."""
@@ -197,6 +203,7 @@ class App:
             fields=self._fields,
             owned=router.owned,
             accepting=engine.accepting,
+            memory=router.memory,
             on_accepted=router.accepted,
             on_dirty=engine.recovery.dirty,
         )
@@ -217,6 +224,17 @@ class App:
     def _release_streams(self) -> None:
         if self._watcher is not None:
             self._watcher.release()
+
+
+def _spare_the_collector() -> None:
+    """Take what the start has made out of the garbage collector's sight, and let it look at the rest less often.
+
+    Contacts in work are many small objects without cycles; collecting them at the interpreter's default pace cost a sixth
+    of the service's CPU (bench end_to_end: 24.6 to 20.4 microseconds a contact).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 class _Schema:

@@ -237,14 +237,7 @@ class Dispatcher:
 
     def _hand_out(self, ask: Ask, begin: int, end: int, outcomes: Sequence[Outcome]) -> None:
         """Give final outcomes to the asker, keep the others for a retry."""
-        retries = [
-            index
-            for index, outcome in enumerate(outcomes)
-            if outcome.kind is not OutcomeKind.FOUND
-            and outcome.kind is not OutcomeKind.MISS
-            and self._is_to_be_retried(ask, outcome)
-        ]
-        self._count_outcomes(outcomes, len(retries))
+        retries = self._sort_out(ask, outcomes)
         if not retries:
             items = ask.items if end - begin == ask.size else ask.items[begin:end]
             ask.asker.answered(ask.step, items, outcomes)
@@ -256,14 +249,33 @@ class Dispatcher:
             ask.asker.answered(ask.step, items, [outcomes[index] for index in final])
         self._retry(ask, [begin + index for index in retries], [outcomes[index] for index in retries])
 
-    def _count_outcomes(self, outcomes: Sequence[Outcome], failures: int) -> None:
-        if len(outcomes) == 1:
-            self.outcomes[outcomes[0].kind.value] += 1
-        else:
-            self.outcomes.update([outcome.kind.value for outcome in outcomes])
-        if any(outcome.kind is OutcomeKind.TRANSIENT for outcome in outcomes):
+    def _sort_out(self, ask: Ask, outcomes: Sequence[Outcome]) -> list[int]:
+        """Count outcomes, tell the breaker, and answer the indexes of those to be tried again."""
+        found = missed = 0
+        failed = False
+        retries: list[int] = []
+        for index, outcome in enumerate(outcomes):
+            kind = outcome.kind
+            if kind is OutcomeKind.FOUND:
+                found += 1
+            elif kind is OutcomeKind.MISS:
+                missed += 1
+            else:
+                self.outcomes[kind.value] += 1
+                failed = failed or kind is OutcomeKind.TRANSIENT
+                if self._is_to_be_retried(ask, outcome):
+                    retries.append(index)
+        if found:
+            self.outcomes["found"] += found
+        if missed:
+            self.outcomes["miss"] += missed
+        self._tell_breaker(failed=failed, answered=len(retries) < len(outcomes))
+        return retries
+
+    def _tell_breaker(self, *, failed: bool, answered: bool) -> None:
+        if failed:
             self._breaker.failed(self._clock.monotonic())
-        elif failures < len(outcomes):
+        elif answered:
             self._pauses = 0
             if self._breaker.state is not BreakerState.CLOSED:
                 self._wake(len(self._idle))

@@ -29,6 +29,9 @@ class Settled(msgspec.Struct, frozen=True, gc=False):
     tried: Tried
 
 
+_NONE: frozenset[str] = frozenset()
+
+
 class Step:
     """One place in the plan: the provider to ask, the fields to ask it for, and where each answer leads."""
 
@@ -109,7 +112,7 @@ class Waterfall:
 
 def attempts_for(field: str, tried: Tried) -> tuple[Attempt, ...]:
     """Who was asked for this field before, in order."""
-    return tuple(attempt for fields, attempt in tried if field in fields) if tried else ()
+    return tuple([attempt for fields, attempt in tried if field in fields]) if tried else ()
 
 
 def not_found(fields: Sequence[str], tried: Tried, now: float) -> dict[str, FieldResult]:
@@ -143,7 +146,7 @@ def settle(step: Step, outcome: Outcome, tried: Tried, now: float) -> Settled:
             return _settle_found(step, outcome, tried, now)
         case OutcomeKind.MISS:
             attempt = step.missed if not outcome.reason else Attempt(step.provider, outcome.kind.value, outcome.reason)
-            return _move_on(step, frozenset(), {}, (*tried, (step.asks, attempt)), now)
+            return _move_on(step, _NONE, {}, (*tried, (step.asks, attempt)), now)
         case OutcomeKind.INVALID_INPUT:
             attempt = Attempt(step.provider, outcome.kind.value, outcome.reason)
             return _move_on(step, frozenset(), {}, (*tried, (step.asks, attempt)), now)
@@ -186,14 +189,15 @@ def _settle_found(step: Step, outcome: Outcome, tried: Tried, now: float) -> Set
                 attempts_for(name, tried) if tried else (),
             )
             cost = FREE  # the charge stands on one of the fields, so that receipts add up to the bill
-    missed = tuple([name for name in step.asks if name not in results])
-    if missed:
-        tried = (*tried, (missed, step.missed))
+    if len(results) < len(step.takes):
+        missed = tuple([name for name in step.asks if name not in results])
+        if missed:
+            tried = (*tried, (missed, step.missed))
     return _move_on(step, frozenset(results), results, tried, now)
 
 
 def _move_on(step: Step, gone: frozenset[str], results: dict[str, FieldResult], tried: Tried, now: float) -> Settled:
     next_, exhausted = step.after(gone)
     if exhausted:
-        results |= not_found(exhausted, tried, now)
+        results.update(not_found(exhausted, tried, now))
     return Settled(results, next_, tried)
