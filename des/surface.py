@@ -51,7 +51,7 @@ SURFACES: Final[Mapping[str, Surface]] = {
     "UNKNOWN_CONTENT_ENCODING": Surface(grpc.StatusCode.INVALID_ARGUMENT, 415),
     "METHOD_NOT_ALLOWED": Surface(grpc.StatusCode.UNIMPLEMENTED, 405),
     "NOT_FOUND": Surface(grpc.StatusCode.NOT_FOUND, 404),
-    "CONFLICT": Surface(grpc.StatusCode.ALREADY_EXISTS, 409),
+    "BATCH_CONFLICT": Surface(grpc.StatusCode.ALREADY_EXISTS, 409),
     "OVERLOADED": Surface(grpc.StatusCode.RESOURCE_EXHAUSTED, 503, retryable=True),
     "BROKER_UNAVAILABLE": _UNAVAILABLE,
     "STORE_UNAVAILABLE": _UNAVAILABLE,

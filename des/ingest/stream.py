@@ -97,7 +97,7 @@ class BatchStream:
         content_hash, confirmed = seen
         if content_hash != batch.content_hash:
             what = f"batch {batch.batch_id} stood earlier in this stream with other content; give this one its own id"
-            raise InvalidInput("CONFLICT", what, erid=str(batch.erid), batch_id=str(batch.batch_id))
+            raise InvalidInput("BATCH_CONFLICT", what, erid=str(batch.erid), batch_id=str(batch.batch_id))
         return confirmed
 
     def _remember(self, batch: EncodedBatch, confirmed: asyncio.Future[None]) -> None:

@@ -70,7 +70,7 @@ async def test_the_same_batch_again_is_a_duplicate_confirmed_with_the_first(
 async def test_another_content_under_the_same_id_is_a_conflict(stream: BatchStream) -> None:
     accepted(stream, raw(batch_id=ERID))
     error = rejected(stream, raw("Jane", batch_id=ERID)).error
-    assert (error.reason, error.erid, error.batch_id) == ("CONFLICT", ERID, ERID)
+    assert (error.reason, error.erid, error.batch_id) == ("BATCH_CONFLICT", ERID, ERID)
 
 
 async def test_the_same_id_in_another_erid_is_another_batch(stream: BatchStream) -> None:
