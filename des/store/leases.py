@@ -2,7 +2,8 @@
 
 A worker is alive while its row in `worker` has not expired, by the database's clock, and its leases hold as long. A
 takeover raises the epoch, and every commit checks owner and epoch under a lock (commit.sql, `hold_leases`): leases
-decide who works, the commit decides what counts.
+decide who works, the commit decides what counts. The sessions of a dead worker are ended, as it may only be frozen, with
+the rows of others locked.
 """
 
 from collections.abc import Collection
@@ -10,7 +11,7 @@ from uuid import UUID
 
 from des.limits import LEASE_S, PARTITIONS
 from des.store.contract import Share
-from des.store.postgres import Database
+from des.store.postgres import APPLICATION_NAME, Database
 from des.store.statements import statements
 
 _SQL = statements("leases")
@@ -31,6 +32,7 @@ class Leases:
             await connection.execute(_SQL["take_turn"])
             await connection.execute(_SQL["beat"], self._owner, self._lease_s)
             seen = await connection.fetchrow(_SQL["survey"], self._owner)
+            await connection.execute(_SQL["fence"], APPLICATION_NAME)
             held = dict(zip(seen["partitions"], seen["epochs"], strict=True))
             share = -(-PARTITIONS // seen["workers"])
             if len(held) < share:

@@ -14,6 +14,13 @@ select (select count(*) from worker where expires_at > clock_timestamp()) as wor
     array(select partition from lease where owner = $1 order by partition) as partitions,
     array(select epoch from lease where owner = $1 order by partition) as epochs;
 
+-- name: fence
+-- Ends the sessions of dead workers: one that is frozen, and not gone, may hold locks for as long as it is.
+select pg_terminate_backend(a.pid)
+from worker w
+join pg_stat_activity a on a.application_name = $1 || ' ' || w.owner and a.datname = current_database()
+where w.expires_at < clock_timestamp();
+
 -- name: bury
 -- Workers dead for long; their leases, if any are left, are free without them just as well.
 delete from worker where expires_at < clock_timestamp() - interval '10 minutes';

@@ -4,17 +4,22 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
 from des.errors import CommitUnknown, StoreUnavailable, Unstorable
 
-# A session that holds locks must not outlive the process that forgot it (facts/postgres: server-side bounds).
+# A session that holds locks must not outlive the process that forgot it (facts/postgres: server-side bounds). No timeout
+# ends one that waits for its client between the messages of a statement: keepalives find a machine that is gone, and
+# who takes over a worker's leases ends its sessions (leases.sql, `fence`).
 SESSION_SETTINGS = {
-    "application_name": "des",
     "statement_timeout": "60s",
     "lock_timeout": "15s",
     "idle_in_transaction_session_timeout": "30s",
+    "tcp_keepalives_idle": "10s",
+    "tcp_keepalives_interval": "5s",
+    "tcp_keepalives_count": "3",
     "synchronous_commit": "on",
     "jit": "off",
     # Starting workers takes longer (6 ms measured) than any statement of ours does alone.
@@ -25,6 +30,8 @@ SESSION_SETTINGS = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
 }
+
+APPLICATION_NAME = "des"
 
 _UNAVAILABLE = (
     asyncpg.PostgresConnectionError,
@@ -46,6 +53,11 @@ _TRY_AGAIN = (
 
 Connection = Any
 """An asyncpg connection as the pool hands it out (asyncpg-stubs cannot name the proxy's methods)."""
+
+
+def sessions_of(owner: UUID) -> str:
+    """Return the application name of a worker's sessions, by which `fence` finds them."""
+    return f"{APPLICATION_NAME} {owner}"
 
 
 @contextlib.contextmanager
@@ -71,9 +83,16 @@ class Database:
 
     name = "database"
 
-    def __init__(self, url: str, connections_max: int = 10, acquire_timeout_s: float = 10.0) -> None:
-        """Take the URL (`postgresql://…`), the most connections to hold and the longest wait for one."""
+    def __init__(
+        self,
+        url: str,
+        connections_max: int = 10,
+        acquire_timeout_s: float = 10.0,
+        application_name: str = APPLICATION_NAME,
+    ) -> None:
+        """Take the URL (`postgresql://…`), the most connections to hold, the longest wait for one, and whose they are."""
         self._url = url
+        self._settings = SESSION_SETTINGS | {"application_name": application_name}
         self._connections_max = connections_max
         self._acquire_timeout_s = acquire_timeout_s
         self._pool: asyncpg.Pool | None = None
@@ -85,7 +104,7 @@ class Database:
                 self._url,
                 min_size=1,
                 max_size=self._connections_max,
-                server_settings=SESSION_SETTINGS,
+                server_settings=self._settings,
                 timeout=self._acquire_timeout_s,
                 reset=_keep_session,
             )
@@ -138,4 +157,4 @@ class Database:
     async def connect(self) -> asyncpg.Connection:
         """Open a connection of the caller's own, outside the pool (LISTEN, session locks). Raises StoreUnavailable."""
         with mapped_errors():
-            return await asyncpg.connect(self._url, server_settings=SESSION_SETTINGS, timeout=self._acquire_timeout_s)
+            return await asyncpg.connect(self._url, server_settings=self._settings, timeout=self._acquire_timeout_s)
