@@ -4,6 +4,7 @@
 
 - `population`  who exists: people and companies made from a seed, with the mess of real data
 - `vendors/`    one file per vendor: its routes, its terms, its answers
+- `inquiry`     one person as a vendor is asked about them
 - `desk`        what happens to every request, whoever it is for: limit, fault, answer, bill, fault
 - `faults`      what goes wrong, how often, from a seed
 - `book`        the account book: calls and credits by vendor and person; credits left; permitted rates

@@ -89,6 +89,7 @@ Details = dict[str, str]
 
 
 class _Organization(msgspec.Struct):
+    name: str | None = None
     primary_domain: str | None = None
 
 
@@ -291,6 +292,7 @@ def _contact(person: _Person | None) -> Contact | None:
         first_name=person.first_name or "",
         last_name=person.last_name or "",
         full_name=person.name or "",
+        company_name=(person.organization and person.organization.name) or "",
         company_domain=(person.organization and person.organization.primary_domain) or "",
         email=person.email or "",
         linkedin_url=person.linkedin_url or "",

@@ -1,10 +1,13 @@
 """Whether the people in a reply stand where they were asked for, when nothing but their place says so."""
 
+import re
 from collections.abc import Sequence
 
+from anyascii import anyascii
+
 from des.contact import Contact
-from des.providers.names import name_key
-from des.providers.person import domain_of, linkedin_handle_of
+from des.providers.names import company_key, name_key
+from des.providers.person import bare_domain, domain_of, linkedin_handle_of, name_of
 
 Marks = frozenset[str]
 
@@ -28,7 +31,7 @@ def _stands_for_another(
     own = _marks(person)
     if not own.isdisjoint(marks[at]):
         return False
-    another_spelling = _last_name(person) == _last_name(asked[at])
+    another_spelling = not _words(person).isdisjoint(_words(asked[at]))
     return any(
         not own.isdisjoint(other)
         and not _work_apart(person, asked[place])
@@ -42,14 +45,22 @@ def _marks(contact: Contact) -> Marks:
     """What tells one person from another, in a form in which equal means the same person."""
     name = name_key(contact.first_name, contact.last_name, contact.full_name)
     handle = linkedin_handle_of(contact).casefold()
-    return frozenset(mark for mark in (name, handle and f"in/{handle}", contact.email.casefold()) if mark)
+    latin = " ".join(sorted(_words(contact)))
+    return frozenset(mark for mark in (name, latin, handle and f"in/{handle}", contact.email.casefold()) if mark)
 
 
-def _last_name(contact: Contact) -> str:
-    return name_key(contact.first_name, contact.last_name, contact.full_name).rpartition(" ")[2]
+def _words(contact: Contact) -> Marks:
+    """The words of the name in Latin letters, in which those of another script and another order are found again."""
+    return frozenset(re.findall(r"[a-z]{2,}", anyascii(name_of(contact)).lower()))
 
 
 def _work_apart(person: Contact, asked: Contact) -> bool:
-    """Whether both companies are known and are two."""
-    one, other = domain_of(person), domain_of(asked)
+    """Whether their companies are known to be two: by domain where both have one, else by name."""
+    domains = _domain(person), _domain(asked)
+    names = company_key(person.company_name), company_key(asked.company_name)
+    one, other = domains if all(domains) else names
     return bool(one and other and one != other)
+
+
+def _domain(contact: Contact) -> str:
+    return domain_of(contact) or bare_domain(contact.company_name)

@@ -21,15 +21,17 @@ PHONE_SHARE = 0.45
 BULK_MAX = 10
 PENDING_LOOKS = 1
 RETRY_AFTER_S = 1
+RETENTION_S = 30 * 24 * 3_600.0
 _FIRST_REQUEST_ID = -4_611_686_018_427_387_904
 """Request ids are signed; these begin below zero."""
 _WINDOWS = {60.0: "minute", 3_600.0: "hourly", 86_400.0: "24-hour"}
 
 
 class _Lookup(msgspec.Struct):
-    """Phone numbers being looked for: what there will be, and how often it was looked at."""
+    """Phone numbers being looked for: what there will be, since when (monotonic), and how often it was looked at."""
 
     payload: dict[str, Any]
+    since: float
     looks: int = 0
 
 
@@ -45,7 +47,6 @@ class ApolloDesk:
         self._desk = desk
         self._book = desk.open_book(self)
         self._lookups: dict[int, _Lookup] = {}
-        self._expired: set[int] = set()
 
     def routes(self) -> list[web.RouteDef]:
         """One person, many, and what came later."""
@@ -79,10 +80,6 @@ class ApolloDesk:
     async def _webhook_result(self, request: web.Request) -> web.StreamResponse:
         text = request.match_info["request_id"]
         return await self._desk.serve(request, self, lambda: _refusal(request) or self._look(text))
-
-    def expire(self) -> None:
-        """Let the 30 days pass for which results are kept."""
-        self._expired |= self._lookups.keys()
 
     def _one(self, query: Mapping[str, str]) -> Answer:
         inquiry = _inquiry(query)
@@ -129,7 +126,7 @@ class ApolloDesk:
             {"id": _id(person), "phone_numbers": [{"sanitized_number": person.phone}] if _has_phone(person) else []}
             for person in {person.number: person for person in people if person}.values()
         ]
-        self._lookups[request_id] = _Lookup({"status": "success", "people": numbers})
+        self._lookups[request_id] = _Lookup({"status": "success", "people": numbers}, time.monotonic())
         return request_id
 
     def _look(self, text: str) -> Answer:
@@ -138,7 +135,7 @@ class ApolloDesk:
         lookup = self._lookups.get(int(text))
         if lookup is None:
             return Answer(404, {"error_code": "request_id_unknown"})
-        if int(text) in self._expired:
+        if time.monotonic() - lookup.since > RETENTION_S:
             return Answer(410, {"error_code": "request_id_expired"})
         lookup.looks += 1
         if lookup.looks <= PENDING_LOOKS:

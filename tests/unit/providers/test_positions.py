@@ -13,6 +13,11 @@ WILLIAM = Contact(first_name="William", last_name="Smith", company_domain="three
 WILLIAM_ELSEWHERE = Contact(first_name="William", last_name="Smith", company_domain="four.com")
 BY_HANDLE = Contact(linkedin_url="https://www.linkedin.com/in/john-doe")
 FOUND_BY_HANDLE = Contact(full_name="John Doe", linkedin_url="http://linkedin.com/in/John-Doe")
+TAKAHASHI = Contact(full_name="さくら 高橋", company_domain="five.com")
+SAM = Contact(first_name="Sam", last_name="Hill", company_domain="six.com")
+SAMUEL = Contact(full_name="Samuel Hill", company_name="Six Ltd", company_domain="six.com")
+SAMUEL_ELSEWHERE = Contact(full_name="Samuel Hill", company_name="Seven Ltd")
+SAMUEL_BY_DOMAIN = Contact(full_name="Samuel Hill", company_name="six.com")
 
 
 @pytest.mark.parametrize(
@@ -24,6 +29,8 @@ FOUND_BY_HANDLE = Contact(full_name="John Doe", linkedin_url="http://linkedin.co
         ([BILL, JOHN], [WILLIAM, JOHN]),
         ([BILL, WILLIAM], [WILLIAM, WILLIAM]),
         ([BILL, WILLIAM_ELSEWHERE], [WILLIAM, None]),
+        ([Contact(first_name="sakura", last_name="GaoQiao"), TAKAHASHI], [TAKAHASHI, TAKAHASHI]),
+        ([SAM, SAMUEL_ELSEWHERE], [SAMUEL, None]),
         ([BY_HANDLE, JANE], [FOUND_BY_HANDLE, JANE]),
         ([JOHN, JOHN], [JOHN, JOHN]),
         ([Contact(email="j@one.com"), JANE], [Contact(full_name="Jo", email="J@one.com"), JANE]),
@@ -40,6 +47,7 @@ def test_in_order(asked: list[Contact], answered: list[Contact | None]) -> None:
         ([JOHN, JANE, ZOE], [ZOE, JANE, JOHN]),
         ([JOHN, ZOE], [None, JOHN]),
         ([JOHN, ZOE], [JOHN, JOHN]),
+        ([SAMUEL_BY_DOMAIN, JOHN], [None, SAMUEL]),
         ([BY_HANDLE, JANE], [JANE, FOUND_BY_HANDLE]),
     ],
 )
