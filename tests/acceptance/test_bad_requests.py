@@ -21,7 +21,7 @@ from tests.acceptance.outsiders import curl, wait_until_done
 NOBODY = "7d0e6a52-2f0c-4d0b-8a53-0a9c6f1d2e3b"
 """An ERID that nobody has sent."""
 
-BUF_CURL = [Path(sys.executable).parent / "buf", "curl", "--protocol", "grpc", "--http2-prior-knowledge"]
+BUF_CURL = [str(Path(sys.executable).parent / "buf"), "curl", "--protocol", "grpc", "--http2-prior-knowledge"]
 
 Call = Callable[[enrichment_pb2_grpc.EnrichmentServiceStub, str], object]
 CALLS: dict[str, tuple[Call, str, str]] = {
