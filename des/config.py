@@ -59,7 +59,10 @@ class Http(_Section):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: Port = Field(8_080, description="Port to listen on; 0 takes a free one.")
     body_bytes_max: int = Field(
-        limits.HTTP_BODY_BYTES_MAX, ge=limits.KIB, description="Bytes of one request body; more is answered with 413."
+        limits.HTTP_BODY_BYTES_MAX,
+        ge=limits.KIB,
+        le=limits.HTTP_BODY_BYTES_MAX,
+        description="Bytes of one request body; more is answered with 413.",
     )
 
 

@@ -93,7 +93,12 @@ class App:
             services += self._worker_parts()
         if Role.INGEST in roles:
             services += self._ingest_parts()
-        self._grpc = GrpcServer(self._grpc_services, host=settings.grpc.host, port=settings.grpc.port)
+        self._grpc = GrpcServer(
+            self._grpc_services,
+            host=settings.grpc.host,
+            port=settings.grpc.port,
+            calls_max=settings.grpc.max_streams,
+        )
         self._routes += HealthRoutes(self._checks, self.telemetry.registry).routes()
         self._http = HttpServer(
             self._routes, host=settings.http.host, port=settings.http.port, on_stop=self._release_streams
@@ -218,7 +223,8 @@ class App:
         intake = Intake(publisher)
         servicer = IngestServicer(intake, self._fields)
         self._grpc_services.append(GrpcService(servicer.service_name, servicer.add_to, servicer.drain))
-        self._routes += IngestRoutes(intake, self._fields).routes()
+        body_bytes_max = self._settings.http.body_bytes_max
+        self._routes += IngestRoutes(intake, self._fields, body_bytes_max=body_bytes_max).routes()
         return [publisher, intake]
 
     def _release_streams(self) -> None:

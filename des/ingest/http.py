@@ -37,10 +37,11 @@ class AcceptedDocument(msgspec.Struct, frozen=True):
 class IngestRoutes:
     """The handler, and the table that says where it answers and what."""
 
-    def __init__(self, intake: Intake, fields: frozenset[str]) -> None:
-        """Take where batches go and the configured fields."""
+    def __init__(self, intake: Intake, fields: frozenset[str], *, body_bytes_max: int = HTTP_BODY_BYTES_MAX) -> None:
+        """Take where batches go, the configured fields, and the most bytes of one body."""
         self._intake = intake
         self._fields = fields
+        self._body_bytes_max = body_bytes_max
         self._bytes_in_hand = 0
 
     def routes(self) -> tuple[Route, ...]:
@@ -60,7 +61,7 @@ class IngestRoutes:
 
     async def push(self, request: web.Request) -> web.Response:
         """Take a batch. Raises InvalidInput, Overloaded and BrokerUnavailable."""
-        _check_headers(request)
+        _check_headers(request, self._body_bytes_max)
         await self._intake.room()
         try:
             batch = await self._read_batch(request)
@@ -84,17 +85,17 @@ class IngestRoutes:
             self._bytes_in_hand -= len(body)
 
     def _check_size(self, body_bytes: int) -> None:
-        if body_bytes > HTTP_BODY_BYTES_MAX:
-            raise _too_large()
+        if body_bytes > self._body_bytes_max:
+            raise _too_large(self._body_bytes_max)
         if self._bytes_in_hand > HTTP_BODIES_BYTES_MAX:
             raise Overloaded("too many large bodies at once; send again in a moment")
 
 
-def _too_large() -> InvalidInput:
-    return InvalidInput("TOO_LARGE", f"a body has at most {HTTP_BODY_BYTES_MAX:,} bytes; send smaller batches")
+def _too_large(body_bytes_max: int) -> InvalidInput:
+    return InvalidInput("TOO_LARGE", f"a body has at most {body_bytes_max:,} bytes; send smaller batches")
 
 
-def _check_headers(request: web.Request) -> None:
+def _check_headers(request: web.Request, body_bytes_max: int) -> None:
     """Refuse what cannot be read before reading it."""
     if request.content_type != JSON or (request.charset or "utf-8").lower() not in {"utf-8", "utf8"}:
         given = request.headers.get("Content-Type", "")[:100]
@@ -103,8 +104,8 @@ def _check_headers(request: web.Request) -> None:
     if encoding not in _ENCODINGS:
         what = f"the content encoding is {encoding[:100]!r}; send gzip, deflate, or none"
         raise InvalidInput("UNKNOWN_CONTENT_ENCODING", what)
-    if not encoding and (request.content_length or 0) > HTTP_BODY_BYTES_MAX:
-        raise _too_large()
+    if not encoding and (request.content_length or 0) > body_bytes_max:
+        raise _too_large(body_bytes_max)
 
 
 def _unreadable(request: web.Request, error: web.RequestPayloadError) -> web.Response:

@@ -48,11 +48,22 @@ class GrpcServer:
 
     name = "grpc"
 
-    def __init__(self, services: Sequence[GrpcService], *, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Take the services, and where to listen; port 0 for a free one."""
+    def __init__(
+        self,
+        services: Sequence[GrpcService],
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        calls_max: int | None = None,
+    ) -> None:
+        """Take the services, where to listen (port 0 for a free one), and calls served at once (None: no bound).
+
+        Calls beyond that end with RESOURCE_EXHAUSTED.
+        """
         self._services = tuple(services)
         self._host = host
         self._port_wanted = port
+        self._calls_max = calls_max
         self._tasks = TaskOwner(self.name)
         self._server: grpc.aio.Server | None = None
         self._health: health.aio.HealthServicer | None = None
@@ -61,7 +72,7 @@ class GrpcServer:
 
     async def start(self) -> None:
         """Listen. Raises ConfigError where the address cannot be had."""
-        server = grpc.aio.server(options=_OPTIONS)
+        server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=self._calls_max)
         self._server = server
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
