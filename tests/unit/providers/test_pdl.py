@@ -130,7 +130,7 @@ def test_every_status_within_a_bulk_is_its_items_own(status: int, error: str, ki
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"status":200}', b'{"status":200,"data":7}', b"\xff"])
 def test_success_that_cannot_be_read_may_have_been_charged(body: bytes) -> None:
     assert judged(200, body).kind is OutcomeKind.UNKNOWN
-    assert pdl()._judge_many(reply(200, body), [JOHN] * 3).kind is OutcomeKind.UNKNOWN  # type: ignore[union-attr] # one
+    assert pdl()._judge_many(reply(200, body), [JOHN] * 3).kind is OutcomeKind.UNKNOWN  # type: ignore[union-attr] # one outcome for the whole call
 
 
 @pytest.mark.parametrize(
