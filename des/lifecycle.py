@@ -18,6 +18,8 @@ log = logger(__name__)
 
 T = TypeVar("T")
 
+_VITAL = "vital"
+
 OnFailure = Callable[[str, BaseException], None]
 """Told the name of a task that failed, and why."""
 
@@ -39,12 +41,14 @@ class Service(Protocol):
 class TaskOwner:
     """Makes tasks, reports those that fail, and ends all of them with their owner.
 
-    `on_failure` runs in the event loop right after the task has failed; it must not block.
+    `on_failure` runs in the event loop right after the task has failed; it must not block. `vital` tasks are those
+    without which the process would look alive and do nothing: when one fails, `run_until_signal` ends the process.
     """
 
-    def __init__(self, name: str, on_failure: OnFailure | None = None) -> None:
+    def __init__(self, name: str, on_failure: OnFailure | None = None, *, vital: bool = False) -> None:
         self._name = name
         self._on_failure = on_failure
+        self._vital = vital
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def __len__(self) -> int:
@@ -83,6 +87,9 @@ class TaskOwner:
         log.error(Event.TASK_FAILED, task=task.get_name(), exc_info=error)
         if self._on_failure is not None:
             self._on_failure(task.get_name(), error)
+        if self._vital:
+            context = {"message": f"{task.get_name()} failed", "exception": error, _VITAL: True}
+            task.get_loop().call_exception_handler(context)
 
 
 class Services:
@@ -166,9 +173,15 @@ async def run_until_signal(
 ) -> None:
     """Start the services, serve until SIGTERM, SIGINT or `stop`, then stop them within `grace_s`.
 
-    A second signal hurries. A signal during the start gives the start up. Raises what a start raised.
+    A second signal hurries. A signal during the start gives the start up. Raises what a start raised, and what a
+    vital task failed with: what is in Postgres and on the broker is best taken up by a new process.
     """
     stopping = stop or asyncio.Event()
+    failures: list[BaseException] = []
+
+    def on_failure(error: BaseException) -> None:
+        failures.append(error)
+        stopping.set()
 
     def on_signal(signum: signal.Signals) -> None:
         log.info(Event.SIGNAL_RECEIVED, signal=signum.name, again=stopping.is_set())
@@ -176,7 +189,7 @@ async def run_until_signal(
             services.hurry()
         stopping.set()
 
-    with _signals_handled(on_signal):
+    with _signals_handled(on_signal), _vital_failures_told(on_failure):
         waiting = asyncio.create_task(stopping.wait(), name="wait for a signal")
         starting = asyncio.create_task(services.start(), name="start services")
         try:
@@ -191,6 +204,27 @@ async def run_until_signal(
             starting.cancel()
             await asyncio.wait({starting, waiting})
             await services.stop(grace_s)
+    if failures:
+        raise failures[0]
+
+
+@contextlib.contextmanager
+def _vital_failures_told(on_failure: Callable[[BaseException], None]) -> Iterator[None]:
+    """Hear of failed vital tasks by the way asyncio has for exceptions that nobody awaits."""
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if _VITAL in context:
+            on_failure(context["exception"])
+        else:
+            loop.default_exception_handler(context)
+
+    loop.set_exception_handler(handle)
+    try:
+        yield
+    finally:
+        loop.set_exception_handler(before)
 
 
 @contextlib.contextmanager

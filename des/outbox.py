@@ -55,7 +55,7 @@ class Relay:
         self._publisher = publisher
         self._clock = clock
         self._poll_s = poll_s
-        self._tasks = TaskOwner(self.name)
+        self._tasks = TaskOwner(self.name, vital=True)
         self._woken = asyncio.Event()
         self._stopping = False
         self._error: TransientError | None = None

@@ -90,7 +90,7 @@ class Acceptor:
         self._accepting = accepting
         self._memory = memory
         self._deliveries_max = ACCEPT_GROUP_DELIVERIES_MAX
-        self._tasks = TaskOwner(self.name)
+        self._tasks = TaskOwner(self.name, vital=True)
         self._observe: Callable[[float], None] = lambda _: None
         self.batches = self.contacts = self.duplicates = self.quarantined = 0
 

@@ -48,7 +48,7 @@ class Committer:
         self._on_stale = on_stale
         self._waiting: deque[Entry] = deque()
         self._wake = asyncio.Event()
-        self._tasks = TaskOwner(self.name)
+        self._tasks = TaskOwner(self.name, vital=True)
         self._taken_at = 0.0
         self._observe: Callable[[float], None] = lambda _: None
         self.contacts_waiting = 0

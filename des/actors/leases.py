@@ -50,7 +50,7 @@ class LeaseKeeper:
         self._on_release = on_release
         self._lease_s = lease_s
         self._renew_s = renew_s
-        self._tasks = TaskOwner(self.name)
+        self._tasks = TaskOwner(self.name, vital=True)
         self._held: dict[int, int] = {}
         self._draining: set[int] = set()
         self._valid_until = 0.0

@@ -30,7 +30,7 @@ class Loader:
         self._clock = clock
         self._wants: deque[tuple[Want, Aggregator]] = deque()
         self._wake = asyncio.Event()
-        self._tasks = TaskOwner(self.name)
+        self._tasks = TaskOwner(self.name, vital=True)
 
     async def start(self) -> None:
         """Start loading."""

@@ -46,7 +46,7 @@ class Recovery:
         self._clock = clock
         self._dirty: set[int] = set()
         self._wake = asyncio.Event()
-        self._tasks = TaskOwner(self.name)
+        self._tasks = TaskOwner(self.name, vital=True)
         self._router: Finds | None = None
         self.scans = 0
 

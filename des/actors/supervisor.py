@@ -30,7 +30,7 @@ class Supervisor:
         self._clock = clock
         self._failures: dict[Erid, int] = {}
         self._rebuilding: dict[Erid, int] = {}
-        self._tasks = TaskOwner(self.name)
+        self._tasks = TaskOwner(self.name, vital=True)
         self.rebuilt = 0
 
     async def start(self) -> None:

@@ -104,7 +104,7 @@ class AmqpConsumer:
         self._wire: Wire | None = None
         self._ack_scheduled = False
         self._supervisor = Supervisor(self.name, url, self, confirms=False)
-        self._tasks = TaskOwner(self.name)
+        self._tasks = TaskOwner(self.name, vital=True)
         self.messages_ready = 0
         """Messages that lay in the queue at the last look."""
 

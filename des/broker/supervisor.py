@@ -48,7 +48,7 @@ class Supervisor:
         self._url = url
         self._user = user
         self._confirms = confirms
-        self._tasks = TaskOwner(name)
+        self._tasks = TaskOwner(name, vital=True)
         self._wire: Wire | None = None
         self._settled: asyncio.Future[None] | None = None
         self.ready = False

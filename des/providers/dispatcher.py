@@ -66,7 +66,7 @@ class Dispatcher:
         self._limiter = Limiter(provider.traits.rate_windows) if provider.traits.rate_windows else None
         self._paused_until = 0.0
         self._pauses = 0
-        self._tasks = TaskOwner(self.name)
+        self._tasks = TaskOwner(self.name, vital=True)
         self._closing = False
 
     @property

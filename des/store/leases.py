@@ -2,8 +2,8 @@
 
 A worker is alive while its row in `worker` has not expired, by the database's clock, and its leases hold as long. A
 takeover raises the epoch, and every commit checks owner and epoch under a lock (commit.sql, `hold_leases`): leases
-decide who works, the commit decides what counts. The sessions of a dead worker are ended, as it may only be frozen, with
-the rows of others locked.
+decide who works, the commit decides what counts. The sessions of a dead worker are ended: it may only be frozen, with
+rows locked that others need.
 """
 
 from collections.abc import Collection

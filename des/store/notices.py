@@ -47,7 +47,7 @@ class Notices:
         self._on_partition = on_partition
         self._on_cancelled = on_cancelled
         self._on_resumed = on_resumed
-        self._tasks = TaskOwner(self.name)
+        self._tasks = TaskOwner(self.name, vital=True)
 
     async def start(self) -> None:
         """Listen. Raises StoreUnavailable when it cannot begin."""

@@ -10,9 +10,9 @@ import asyncpg
 
 from des.errors import CommitUnknown, StoreUnavailable, Unstorable
 
-# A session that holds locks must not outlive the process that forgot it (facts/postgres: server-side bounds). No timeout
-# ends one that waits for its client between the messages of a statement: keepalives find a machine that is gone, and
-# who takes over a worker's leases ends its sessions (leases.sql, `fence`).
+# A session that holds locks must not outlive the process that forgot it (facts/postgres: server-side bounds). No
+# timeout ends one that waits for its client between the messages of a statement: keepalives find a machine that is
+# gone, and who takes over a worker's leases ends its sessions (leases.sql, `fence`).
 SESSION_SETTINGS = {
     "statement_timeout": "60s",
     "lock_timeout": "15s",
@@ -62,16 +62,17 @@ def sessions_of(owner: UUID) -> str:
 
 @contextlib.contextmanager
 def mapped_errors() -> Any:
-    """Turn what asyncpg raises for a lost or busy server into StoreUnavailable; Postgres's data errors pass as they are.
+    """Turn what asyncpg raises for a lost or busy server into StoreUnavailable; Postgres's data errors pass.
 
-    A value that asyncpg itself cannot encode is Unstorable: it would be refused for ever.
+    What asyncpg itself cannot encode is Unstorable: it would be refused for ever.
     """
     try:
         yield
     except (*_UNAVAILABLE, *_TRY_AGAIN) as error:
         if isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError):
             raise Unstorable(f"{type(error).__name__}: {error}") from error
-        raise StoreUnavailable(f"Postgres: {str(error) or type(error).__name__}; trying again helps once it is back") from error
+        what = str(error) or type(error).__name__
+        raise StoreUnavailable(f"Postgres: {what}; trying again helps once it is back") from error
 
 
 async def _keep_session(_: object) -> None:
@@ -90,7 +91,7 @@ class Database:
         acquire_timeout_s: float = 10.0,
         application_name: str = APPLICATION_NAME,
     ) -> None:
-        """Take the URL (`postgresql://…`), the most connections to hold, the longest wait for one, and whose they are."""
+        """Take the URL (`postgresql://…`), the most connections, the longest wait for one, and whose they are."""
         self._url = url
         self._settings = SESSION_SETTINGS | {"application_name": application_name}
         self._connections_max = connections_max

@@ -76,10 +76,10 @@ async def audit_counts(database: asyncpg.Connection) -> None:
     """The counts of each object are those of its rows."""
     counters = ", ".join(f"fields_{state}" for state in _STATES)
     rows = await database.fetch(
-        f"select erid, contacts, contacts_done, batches, batches_done, {counters} from enrichment"  # noqa: S608
+        f"select erid, contacts, contacts_done, batches, batches_done, {counters} from enrichment"  # noqa: S608 - our own names
     )
-    contacts = dict(await database.fetch("select erid, count(*) from contact group by 1"))
-    batches = dict(await database.fetch("select erid, count(distinct batch_id) from batch group by 1"))
+    contacts = await _numbers(database, "select erid, count(*) from contact group by 1")
+    batches = await _numbers(database, "select erid, count(distinct batch_id) from batch group by 1")
     states: Counter[tuple[UUID, str]] = Counter()
     for erid, state, count in await database.fetch(
         "select erid, value->>'state', count(*) from contact, jsonb_each(fields) group by 1, 2"
@@ -163,10 +163,14 @@ async def checksum(database: asyncpg.Connection, *, but: UUID | None = None) -> 
     """Return a checksum of each table that holds the truth, over all rows but those of one ERID."""
     sums = {}
     for table in ("enrichment", "batch", "contact", "outbox", "quarantine"):
-        rows = f"select t::text as row from {table} t where t.erid::text is distinct from $1"  # noqa: S608
-        query = f"select coalesce(md5(string_agg(row, ',' order by row)), '') from ({rows}) r"  # noqa: S608
+        rows = f"select t::text as row from {table} t where t.erid::text is distinct from $1"  # noqa: S608 - our own names
+        query = f"select coalesce(md5(string_agg(row, ',' order by row)), '') from ({rows}) r"  # noqa: S608 - our own names
         sums[table] = await database.fetchval(query, str(but))
     return sums
+
+
+async def _numbers(database: asyncpg.Connection, query: str) -> dict[UUID, int]:
+    return {row[0]: row[1] for row in await database.fetch(query)}
 
 
 async def _get(http: aiohttp.ClientSession, path: str) -> bytes:

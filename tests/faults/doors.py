@@ -1,6 +1,4 @@
-"""Clients of every door. `push` returns when the batches are acknowledged; NotAcknowledged says that they are to be sent
-again, whatever has become of them.
-"""
+"""Clients of every door: `push` returns when batches are acknowledged, and raises when they are to be sent again."""
 
 import asyncio
 import contextlib
@@ -56,7 +54,8 @@ class GrpcDoor:
         try:
             summary = await self._stub.PushContacts(iter(requests), timeout=ANSWER_S)
         except grpc.aio.AioRpcError as error:
-            assert error.code() in _TRY_AGAIN, error
+            if error.code() not in _TRY_AGAIN:
+                raise
             raise NotAcknowledged(str(error.details())) from error
         assert not summary.rejected, summary.rejected
 

@@ -25,7 +25,7 @@ class Load:
 
     def __init__(self, doors: Sequence[Door], population: Population, announced: Announced, seed: int) -> None:
         """Take the ways in, what to send, and where its end is announced."""
-        self._doors = doors
+        self.doors = doors
         self._population = population
         self._announced = announced
         self._random = random.Random(seed)
@@ -44,7 +44,7 @@ class Load:
     async def start(self) -> None:
         """Begin to push."""
         self._stopping.clear()
-        for door in self._doors:
+        for door in self.doors:
             self._tasks.spawn(self._run(door), type(door).__name__)
 
     async def stop(self) -> None:
@@ -63,7 +63,7 @@ class Load:
         """Send one batch until it is acknowledged, through a door chosen at random where none is given."""
         if batch.key not in self.sent:
             await self._window.acquire()
-        await self._push(door or self._random.choice(self._doors), [batch])
+        await self._push(door or self._random.choice(self.doors), [batch])
 
     async def until_finished(self, batches: int, within_s: float = 60.0) -> None:
         """Wait until so many further batches are announced as finished."""
@@ -94,7 +94,7 @@ class Load:
             await self._push(door, batches)
             if self._random.random() < RESENT:
                 self.resends += 1
-                await self._push(self._random.choice(self._doors), [self._any()])
+                await self._push(self._random.choice(self.doors), [self._any()])
 
     async def _next(self) -> Batch:
         await self._window.acquire()

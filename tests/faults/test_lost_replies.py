@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.conftest import SEED
 from tests.faults.proxy import COMMIT, Proxy
-from tests.faults.trial import Trial, trial
+from tests.faults.trial import Servers, Trial, trial
 
 CUTS = 10
 
@@ -36,14 +36,8 @@ async def busy(
     database_url: str, amqp_url: str, tmp_path: Path, postgres_proxy: Proxy, rabbitmq_proxy: Proxy
 ) -> AsyncIterator[Trial]:
     """A service under load that reaches its servers by way of the proxies."""
-    async with trial(
-        database_url,
-        amqp_url,
-        tmp_path,
-        SEED,
-        service_database_url=postgres_proxy.url,
-        service_amqp_url=rabbitmq_proxy.url,
-    ) as life:
+    by_proxy = Servers(postgres_proxy.url, rabbitmq_proxy.url)
+    async with trial(Servers(database_url, amqp_url), tmp_path, SEED, service_servers=by_proxy) as life:
         await life.load.start()
         assert await life.start()
         yield life

@@ -18,7 +18,7 @@ async def test_everything_ever_sent_is_sent_again_and_nothing_changes(life: Tria
         await database.execute("update contact set finished_at = finished_at - interval '1 month'")
         before = await checksum(database)
     assert await life.service.start()
-    for door in life.doors:
+    for door in life.load.doors:
         for batch in sent:
             await door.push([batch])
     last = life.population.batch_elsewhere()  # once it is finished, all that was before it in the queue is accepted
@@ -32,13 +32,13 @@ async def test_everything_ever_sent_is_sent_again_and_nothing_changes(life: Tria
 async def test_one_batch_by_every_door_is_one_batch(life: Trial) -> None:
     assert await life.start()
     batches = [life.population.batch() for _ in range(20)]
-    for door in life.doors:
+    for door in life.load.doors:
         for batch in batches:
             await life.load.send(batch, door)
     for batch in batches:
         if not batch.given_id:  # DES gave it one, which is as good
             batch.message.batch_id = str(batch.batch_id)
-            await life.load.send(batch, life.doors[0])
+            await life.load.send(batch, life.load.doors[0])
     await life.load.until_all_finished()
     await life.finish()
     assert {batch.given_id == "" for batch in batches} == {True, False}

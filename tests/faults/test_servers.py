@@ -54,9 +54,7 @@ async def test_postgres_is_restarted(busy: Trial, postgres: PrivatePostgres) -> 
     await busy.finish()
 
 
-async def test_everything_is_killed_at_once(
-    busy: Trial, postgres: PrivatePostgres, rabbitmq: PrivateRabbitMQ
-) -> None:
+async def test_everything_is_killed_at_once(busy: Trial, postgres: PrivatePostgres, rabbitmq: PrivateRabbitMQ) -> None:
     await asyncio.gather(busy.service.kill(), postgres.kill(), rabbitmq.kill())
     await asyncio.gather(postgres.start(), rabbitmq.start())
     assert await busy.start()

@@ -71,3 +71,4 @@ async def test_a_frozen_worker_wakes_up_and_its_commits_are_refused(life: Trial,
     await life.load.until_finished(50)
     await second.stop()
     await life.finish()
+    assert '"lost":[' in second.log().partition("signal_received")[0], "it was told that its leases have gone"

@@ -4,7 +4,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 
@@ -16,7 +16,7 @@ from des.store.directory import Directory
 from des.store.postgres import Database
 from tests.faults import audit
 from tests.faults.announced import Announced
-from tests.faults.doors import Door, doors
+from tests.faults.doors import doors
 from tests.faults.load import Load
 from tests.faults.population import EMAIL, PHONE, Batch, Population, directory_csv
 from tests.faults.service import KILLED, Service, provider
@@ -25,28 +25,25 @@ END_S = 90.0
 """How long everything may take to come to its end once nothing dies any more."""
 
 
+class Servers(NamedTuple):
+    """Addresses of a migrated database and a virtual host."""
+
+    database_url: str
+    amqp_url: str
+
+
 class Trial:
     """What `trial` put together."""
 
     def __init__(
-        self,
-        service: Service,
-        ways_in: Sequence[Door],
-        load: Load,
-        announced: Announced,
-        population: Population,
-        database_url: str,
-        amqp_url: str,
+        self, service: Service, load: Load, announced: Announced, population: Population, servers: Servers
     ) -> None:
-        """Take the parts and the servers' addresses."""
+        """Take the parts, and the servers as everybody but the service reaches them."""
         self.service = service
-        self.doors = ways_in
         self.load = load
         self.announced = announced
         self.population = population
-        self._database_url = database_url
-        self._amqp_url = amqp_url
-        self.kills = 0
+        self._servers = servers
 
     @property
     def batches(self) -> Sequence[Batch]:
@@ -62,13 +59,11 @@ class Trial:
         """Start the service and see it die at the `count`-th hit."""
         await self.start(failpoint, count)
         assert await self.service.ended() == KILLED, self.service.log_tail()
-        self.kills += 1
 
     async def dies_after(self, seconds: float) -> None:
         """Kill the running service in so many seconds."""
         assert await self.service.outlives(seconds), self.service.log_tail()
         await self.service.kill()
-        self.kills += 1
 
     async def expire_leases(self) -> None:
         """Let the leases of the dead run out now: their successor would wait LEASE_S for it."""
@@ -94,12 +89,12 @@ class Trial:
             await audit.audit_batches(database, self.batches)
             await audit.audit_counts(database)
             await audit.audit_events(database, self.batches, self.announced)
-        await audit.audit_broker(self._amqp_url)
+        await audit.audit_broker(self._servers.amqp_url)
 
     @contextlib.asynccontextmanager
     async def database(self) -> AsyncIterator[asyncpg.Connection]:
         """Lend a connection of our own."""
-        connection = await asyncpg.connect(self._database_url)
+        connection = await asyncpg.connect(self._servers.database_url)
         try:
             yield connection
         finally:
@@ -124,32 +119,30 @@ class Trial:
 
 @contextlib.asynccontextmanager
 async def trial(
-    database_url: str, amqp_url: str, folder: Path, seed: int, *, service_database_url: str = "", service_amqp_url: str = ""
+    servers: Servers, folder: Path, seed: int, *, service_servers: Servers | None = None
 ) -> AsyncIterator[Trial]:
-    """Put a trial together on a migrated database and an empty virtual host; the service is not started yet.
+    """Put a trial together on empty servers; the service is not started yet.
 
-    `service_…`: other addresses of the same servers, which the service alone uses.
+    `service_servers`: other addresses of the same servers, which the service alone uses.
     """
-    await _fill_directory(database_url)
-    announced = Announced(amqp_url)
+    await _fill_directory(servers.database_url)
+    announced = Announced(servers.amqp_url)
     async with provider(folder) as provider_url:
-        environment = settings(service_database_url or database_url, service_amqp_url or amqp_url, provider_url)
-        service = Service(folder, environment)
+        service = Service(folder, settings(service_servers or servers, provider_url))
         population = Population(seed)
-        ways_in = doors(service.grpc, service.http, amqp_url)
-        load = Load(ways_in, population, announced, seed)
+        load = Load(doors(service.grpc, service.http, servers.amqp_url), population, announced, seed)
         try:
             await announced.start()
-            yield Trial(service, ways_in, load, announced, population, database_url, amqp_url)
+            yield Trial(service, load, announced, population, servers)
         finally:
             await load.abandon()
             await service.kill()
-            for door in ways_in:
+            for door in load.doors:
                 await door.close()
             await announced.stop()
 
 
-def settings(database_url: str, amqp_url: str, provider_url: str) -> dict[str, str]:
+def settings(servers: Servers, provider_url: str) -> dict[str, str]:
     """Environment of a service whose answers depend on nothing but the question."""
     bare = {
         "kind": "http",
@@ -165,8 +158,8 @@ def settings(database_url: str, amqp_url: str, provider_url: str) -> dict[str, s
         PHONE: {"type": "phone", "waterfall": ["directory"]},
     }
     return {
-        "DES_DATABASE_URL": database_url,
-        "DES_AMQP_URL": amqp_url,
+        "DES_DATABASE_URL": servers.database_url,
+        "DES_AMQP_URL": servers.amqp_url,
         "DES_LOG__FORMAT": "json",
         "DES_PROVIDERS": json.dumps({"bare": bare}),
         "DES_FIELDS": json.dumps(fields),

@@ -134,6 +134,36 @@ async def test_a_stop_event_ends_a_start_that_hangs() -> None:
     assert history == ["start store", "stop slow", "stop store"]
 
 
+async def test_a_vital_task_that_fails_ends_the_process_in_order() -> None:
+    async def fail() -> None:
+        raise LookupError("gone")
+
+    def pull() -> None:
+        owner.spawn(fail(), "pull")
+
+    history: list[str] = []
+    owner = TaskOwner("pump", vital=True)
+    with pytest.raises(LookupError):
+        async with asyncio.timeout(10):
+            await run_until_signal(Services([Recorder("store", history)]), on_ready=pull)
+    assert history == ["start store", "stop store"]
+
+
+async def test_a_task_that_is_not_vital_may_fail() -> None:
+    async def fail() -> None:
+        stop.set()
+        raise LookupError("gone")
+
+    def pull() -> None:
+        owner.spawn(fail(), "pull")
+
+    stop = asyncio.Event()
+    owner = TaskOwner("pump")
+    async with asyncio.timeout(10):
+        await run_until_signal(Services([]), stop=stop, on_ready=pull)
+    assert len(owner) == 0
+
+
 async def test_a_failed_task_is_reported_though_nobody_awaits_it() -> None:
     reported: asyncio.Queue[tuple[str, BaseException]] = asyncio.Queue()
     owner = TaskOwner("pump", on_failure=lambda name, error: reported.put_nowait((name, error)))

@@ -16,13 +16,14 @@ ROWS_OF_A_COPY = 100
 
 
 @pytest.mark.parametrize("rows", [1, ROWS_OF_A_COPY])
-@pytest.mark.parametrize("value", ["\ud800", "\\u0000", "\""])
+@pytest.mark.parametrize("value", ["\ud800", "\\u0000", '"'])
 async def test_a_value_that_cannot_be_stored_is_refused_for_good(database: Database, value: str, rows: int) -> None:
     owner, erid, batch_id = uuid4(), uuid4(), uuid4()
     share = await Leases(database, owner).acquire_fair_share()
     partition = partition_of(TENANT, erid)
     contacts = [
-        ContactRow(batch_id, 0, position, "{}", f'{{"f": "{value}"}}', (FieldState.FOUND,), 1) for position in range(rows)
+        ContactRow(batch_id, 0, position, "{}", f'{{"f": "{value}"}}', (FieldState.FOUND,), 1)
+        for position in range(rows)
     ]
     unit = CommitUnit(TENANT, erid, partition, share.held[partition], contacts)
     with pytest.raises(Unstorable):
