@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from des.cli.local_stack import LocalStack
 
 DATA_DIR_DEFAULT = Path(".des")
+SERVERS_STOP_S = 20.0
+"""What the private servers get to stop, after the service had its grace; what is left then is killed."""
 
 
 def dev(
@@ -31,7 +33,8 @@ def dev(
 
     Servers named by DES_DATABASE_URL and DES_AMQP_URL are used instead of private ones. When everything is ready one
     line says where it listens (with --json an object with grpc, http, amqp, database, sandbox and pid). SIGTERM and
-    Ctrl-C stop all of it in order; whatever ends this process ends the private servers too.
+    Ctrl-C stop all of it in order; whatever ends this process ends the private servers too. The sandbox stands in for
+    the vendor `hunter`, without its rate limits; an empty directory is filled with people it knows.
     """
     from des.cli.local_stack import LocalStack
     from des.config import load_settings
@@ -44,7 +47,8 @@ def dev(
     with data_folder(None if ephemeral else data_dir) as folder:
         stack = LocalStack(folder, settings, with_sandbox=not no_sandbox)
         output.note(f"starting DES in {folder} …")
-        asyncio.run(run_until_signal(stack.services(), on_ready=lambda: _announce(output, stack)))
+        grace_s = settings.shutdown_grace_s + SERVERS_STOP_S
+        asyncio.run(run_until_signal(stack.services(), on_ready=lambda: _announce(output, stack), grace_s=grace_s))
 
 
 def _announce(output: Output, stack: "LocalStack") -> None:

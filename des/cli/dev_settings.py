@@ -12,6 +12,8 @@ REHEARSAL: Final = "hunter"
 REHEARSED_FIELDS: Final = ("professional_email", "phone_number")
 SANDBOX_KEY: Final = "sandbox"
 """The sandbox takes any key."""
+CONCURRENCY: Final = 64
+"""Calls in flight to the sandbox, which sets itself no rate here (`des.cli.rehearsal`)."""
 
 
 def local_settings(
@@ -31,7 +33,9 @@ def local_settings(
     if amqp_url is not None:
         changes["amqp_url"] = SecretStr(amqp_url)
     if sandbox_url is not None and REHEARSAL not in given.providers:
-        vendor = HunterConfig(kind="hunter", api_key=SecretStr(SANDBOX_KEY), url=sandbox_url)
+        vendor = HunterConfig(
+            kind="hunter", api_key=SecretStr(SANDBOX_KEY), url=sandbox_url, concurrency=CONCURRENCY, rate=()
+        )
         changes["providers"] = {**given.providers, REHEARSAL: vendor}
         changes["fields"] = {name: _rehearsed(name, field) for name, field in given.fields.items()}
     return given.model_copy(update=changes)

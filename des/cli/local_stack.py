@@ -12,7 +12,7 @@ import msgspec
 
 from des.app import App, build
 from des.cli.dev_settings import local_settings
-from des.cli.rehearsal_people import load_people
+from des.cli.rehearsal import lift_rate_limits, load_people
 from des.cli.stack_parts import FolderLock, SandboxProcess, Together
 from des.config import Settings
 from des.lifecycle import Services
@@ -76,7 +76,7 @@ class LocalStack:
 
 
 class _Prepared:
-    """A Service: the schema as DES needs it, and in an empty directory the people the sandbox knows."""
+    """A Service: the schema as DES needs it, the sandbox without limits, its people in an empty directory."""
 
     name = "preparation"
 
@@ -84,10 +84,11 @@ class _Prepared:
         self._stack = stack
 
     async def start(self) -> None:
-        """Migrate, then load."""
+        """Migrate, then prepare the rehearsal."""
         settings = self._stack.settings()
         await migrate(settings.database_url.get_secret_value())
         if self._stack.sandbox_url:
+            await lift_rate_limits(self._stack.sandbox_url)
             await load_people(settings, self._stack.sandbox_url)
 
     async def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""Fills an empty directory with the people that the sandbox knows, so that a local stack has something to find."""
+"""Prepares the sandbox of a local stack: no rate limit to wait for, and a directory that knows some of its people."""
 
 import csv
 import io
@@ -6,6 +6,7 @@ from typing import Final
 
 import aiohttp
 
+from des.cli.dev_settings import REHEARSAL
 from des.config import Settings
 from des.contact import TENANT_DEFAULT
 from des.errors import TransientError
@@ -17,6 +18,19 @@ SHARE: Final = 0.4
 """Part of the population that the user of a local stack knows already."""
 LEFT_TO_THE_VENDOR: Final = "jane.doe@sayprimer.com"
 """The second contact of the demo, whom only the vendor knows: a waterfall that goes on is then to be seen."""
+
+
+async def lift_rate_limits(sandbox_url: str) -> None:
+    """Let the sandbox's vendor answer as fast as it is asked; at the real one's 500 a minute nobody would try much.
+
+    Raises TransientError where the sandbox does not answer.
+    """
+    url = f"{sandbox_url}/sandbox/accounts/{REHEARSAL}"
+    try:
+        async with aiohttp.ClientSession() as http, http.put(url, json={"windows": []}) as answer:
+            answer.raise_for_status()
+    except aiohttp.ClientError as error:
+        raise TransientError(f"the sandbox does not change its limits: {error}") from error
 
 
 async def load_people(settings: Settings, sandbox_url: str) -> int:

@@ -37,17 +37,17 @@ def serve(
     settings = load_settings(config)
     settings.require_servers()
     configure_logging(settings.log.format, settings.log.level)
-    asyncio.run(_run(build(settings, chosen), output))
+    asyncio.run(_run(build(settings, chosen), output, settings.shutdown_grace_s))
 
 
-async def _run(app: "App", output: Output) -> None:
+async def _run(app: "App", output: Output, grace_s: float) -> None:
     from des.lifecycle import Services, run_until_signal
 
     def announce() -> None:
         output.document({"grpc": app.grpc_address, "http": app.http_address, "pid": os.getpid()})
         output.note(f"DES is ready: gRPC at {app.grpc_address}, HTTP at {app.http_address}")
 
-    await run_until_signal(Services([app]), on_ready=announce)
+    await run_until_signal(Services([app]), on_ready=announce, grace_s=grace_s)
 
 
 def _roles(text: str) -> frozenset[str]:

@@ -80,6 +80,21 @@ def test_a_stack_goes_on_where_it_was_stopped_and_where_it_was_killed(open_folde
         assert third.end(signal.SIGTERM) == 0
 
 
+def test_servers_named_by_url_are_used_and_left_running(
+    empty_database_url: str, amqp_url: str, open_folder: Path
+) -> None:
+    settings = {"DES_DATABASE_URL": empty_database_url, "DES_AMQP_URL": amqp_url}
+    arguments = ("dev", "--json", "--no-sandbox", "--data-dir", open_folder / "data")
+    for _ in range(2):
+        with closing(Running(*arguments, settings=settings, log=open_folder / "log")) as running:
+            ready = running.ready
+            assert (ready["database"], ready["amqp"], ready["sandbox"]) == (empty_database_url, amqp_url, "")
+            assert running.children() == []
+            post(ready["http"])
+            assert settled(ready["http"])["progress"]["batches"] == 1
+            assert running.end(signal.SIGTERM) == 0
+
+
 def test_serve_runs_on_servers_that_are_there_and_drains_on_sigterm(
     database_url: str, amqp_url: str, tmp_path: Path
 ) -> None:
