@@ -1,0 +1,137 @@
+"""Writes the tables of docs/operations.md and docs/providers.md: `python -m tests.acceptance.operations_reference`.
+
+A table stands between `<!-- table NAME -->` and `<!-- end -->`; the words around it are written by hand.
+"""
+
+import inspect
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import get_args
+
+from prometheus_client.core import Metric
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from des.app import build
+from des.config import Settings
+from des.config_environment import variable
+from des.config_providers import ProviderConfig, ProviderLimits
+from des.telemetry import Measure
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = (DOCS / "operations.md", DOCS / "providers.md")
+
+_MARKED = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_STAGES = ("ingest", "publish", "accept", "work", "commit", "relay", "serve")
+
+
+def page(path: Path) -> str:
+    """Return a page with its tables as the code has them now."""
+    made = tables()
+    return _MARKED.sub(lambda found: f"{found[1]}\n{made[found[2]]}\n{found[3]}", path.read_text(encoding="utf-8"))
+
+
+def tables() -> Mapping[str, str]:
+    """Make every table, by name."""
+    return {"settings": _settings(), "metrics": _metrics(), "providers": _providers()}
+
+
+# ---- settings --------------------------------------------------------------------------------------------
+
+
+def _settings() -> str:
+    head = "| setting | variable | default | |\n|---|---|---|---|\n"
+    rows = [f"| `{'.'.join(path)}` | `{variable(path)}` | {default} | {says} |" for path, default, says in _leaves()]
+    return head + "\n".join(rows) + "\n"
+
+
+def _leaves(model: type[BaseModel] = Settings, path: tuple[str, ...] = ()) -> Iterator[tuple[list[str], str, str]]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _leaves(field.annotation, (*path, name))
+        else:
+            yield [*path, name], _default(field), _cell(field.description or "")
+
+
+def _default(field: FieldInfo) -> str:
+    match field.default:
+        case value if value is PydanticUndefined:
+            return "must be set"
+        case SecretStr() | "" | None | ():
+            return "none"
+        case dict() as value:
+            return ", ".join(f"`{name}`" for name in value) or "none"
+        case tuple() as value:
+            return ", ".join(f"{one.count} in {one.per_s:g} s" for one in value)
+        case value:
+            return f"`{json.dumps(value) if isinstance(value, bool) else value}`"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+# ---- metrics ---------------------------------------------------------------------------------------------
+
+
+def _metrics() -> str:
+    """Describe what a process with every role shows; what is in the code's table and not watched is left out."""
+    shown = {name: metric for metric in _registered() for name in (metric.name, f"{metric.name}_total")}
+    head = "| metric | kind | labels | |\n|---|---|---|---|\n"
+    rows = [
+        f"| `{row.name}` | {row.kind} | {_labels(row.labels, shown[row.name])} | {_cell(row.help)} |"
+        for row in (measure.value for measure in Measure)
+        if row.name in shown
+    ]
+    return head + "\n".join(rows) + "\n"
+
+
+def _registered() -> list[Metric]:
+    settings = Settings(database_url=SecretStr("postgresql://nobody"), amqp_url=SecretStr("amqp://nobody/"))
+    return list(build(settings).telemetry.registry.collect())
+
+
+def _labels(labels: tuple[str, ...], metric: Metric) -> str:
+    seen = {sample.labels.get("stage", "") for sample in metric.samples}
+    stages = ", ".join(stage for stage in _STAGES if stage in seen)
+    return ", ".join(f"`{label}`{f' ({stages})' if label == 'stage' else ''}" for label in labels)
+
+
+# ---- providers -------------------------------------------------------------------------------------------
+
+
+def _providers() -> str:
+    """Describe the kinds, each with its settings."""
+    kinds = get_args(get_args(ProviderConfig)[0])
+    common = set(ProviderLimits.model_fields)
+    return "\n".join(_kind(model, common) for model in sorted(kinds, key=_kind_name))
+
+
+def _kind_name(model: type[BaseModel]) -> str:
+    (name,) = get_args(model.model_fields["kind"].annotation)
+    return str(name)
+
+
+def _kind(model: type[BaseModel], common: set[str]) -> str:
+    lines = [
+        f"### `{_kind_name(model)}`",
+        "",
+        inspect.cleandoc(model.__doc__ or ""),
+        "",
+        "| setting | default |",
+        "|---|---|",
+    ]
+    inherited = ProviderLimits.model_fields
+    for name, field in model.model_fields.items():
+        if name == "kind" or (name in common and field.default == inherited[name].default):
+            continue
+        lines.append(f"| `{name}` | {_default(field)} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    for one in PAGES:
+        one.write_text(page(one), encoding="utf-8")
