@@ -23,7 +23,6 @@ from des.cli.output import Output
 from des.errors import DesError
 
 FAILED = 1
-USAGE = 2
 INTERRUPTED = 130
 """128 + SIGINT, as shells count."""
 

@@ -9,7 +9,7 @@ import csv
 import enum
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, Final
 
 import msgspec
 
@@ -17,9 +17,6 @@ from des.cli.csv_columns import Columns, delimiter_of
 from des.contact import Contact
 from des.errors import InvalidInput
 from des.limits import CONTACT_BYTES_MAX, HTTP_BODY_BYTES_MAX, MIB
-
-if TYPE_CHECKING:
-    from _csv import Reader
 
 LINE_BYTES_MAX: Final = 8 * CONTACT_BYTES_MAX
 """Of one row; JSON may write a character in six."""
@@ -120,16 +117,17 @@ def _open_csv(first: bytes, stream: IO[bytes]) -> ContactFile:
     except UnicodeDecodeError as error:
         raise InvalidInput("MALFORMED_ENCODING", f"the header is not UTF-8: {error.reason}") from error
     delimiter = delimiter_of(header_line)
+    columns = Columns(next(csv.reader([header_line], delimiter=delimiter)))
     # Bytes that are no UTF-8 become lone surrogates, which the row's own check finds and reports by line.
     lines = (line.decode("utf-8", "surrogateescape") for line in _lines(stream))
-    reader = csv.reader(itertools.chain([header_line], lines), delimiter=delimiter)
-    columns = Columns(next(reader))
-    return ContactFile(Form.CSV, _csv_rows(reader, columns), columns.ignored)
+    return ContactFile(Form.CSV, _csv_rows(lines, delimiter, columns), columns.ignored)
 
 
-def _csv_rows(reader: "Reader", columns: Columns) -> Iterator[Row | Unreadable]:
+def _csv_rows(lines: Iterable[str], delimiter: str, columns: Columns) -> Iterator[Row | Unreadable]:
+    """Read the rows below a header of one line."""
+    reader = csv.reader(lines, delimiter=delimiter)
     while True:
-        line = reader.line_num + 1  # where the row begins; a quoted cell may hold line ends
+        line = reader.line_num + 2  # where the row begins; a quoted cell may hold line ends
         try:
             cells = next(reader)
             if any(cells):

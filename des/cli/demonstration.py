@@ -9,7 +9,7 @@ import aiohttp
 import msgspec
 
 from des.cli.local_stack import Addresses
-from des.cli.output import Output, encoded
+from des.cli.output import Output, counted, encoded
 from des.errors import DesError, TransientError
 
 ERID: Final = "3c3f4b80-f728-4d7c-8567-1bc01df5f0a1"
@@ -112,13 +112,12 @@ def _tell(seen: Demonstration, output: Output) -> None:
         output.say(f"  {number} {stage:<10}{what}")
     progress = seen.resent
     output.say(
-        f"\nThe same batch was sent again and recognised as a duplicate: still {progress['batches']} batch"
-        f" and {progress['contacts']} contacts."
+        f"\nThe same batch was sent again and recognised as a duplicate: still"
+        f" {counted(progress['batches'], 'batch', 'batches')} and {counted(progress['contacts'], 'contact', 'contacts')}."
     )
     for vendor, book in seen.bill.items():
-        output.say(
-            f"The rehearsal vendor {vendor} was asked {book['calls']} times and charged {book['charged']:g} credits."
-        )
+        calls = counted(book["calls"], "call", "calls")
+        output.say(f"The bill of the rehearsal vendor {vendor}: {calls}, credits charged: {book['charged']:g}.")
 
 
 def _steps(seen: Demonstration) -> list[tuple[str, str]]:
