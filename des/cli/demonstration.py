@@ -113,7 +113,7 @@ def _tell(seen: Demonstration, output: Output) -> None:
     progress = seen.resent
     output.say(
         f"\nThe same batch was sent again and recognised as a duplicate: still"
-        f" {counted(progress['batches'], 'batch', 'batches')} and {counted(progress['contacts'], 'contact', 'contacts')}."
+        f" {counted(progress['batches'], 'batch', 'batches')}, {counted(progress['contacts'], 'contact', 'contacts')}."
     )
     for vendor, book in seen.bill.items():
         calls = counted(book["calls"], "call", "calls")

@@ -10,6 +10,8 @@ from des.store.reading import EnrichedContact, Enrichment, EnrichmentState
 from des.v1 import enrichment_pb2 as pb
 
 _TEXTS: Final = Contact.__struct_fields__
+_PLAIN: Final = tuple(name for name in FieldResult.__struct_fields__ if name not in {"state", "at", "attempts"})
+"""What the receipt and its message have under the same name and in the same form."""
 _ENRICHMENT: Final = "ENRICHMENT_STATE_"
 _FIELD: Final = "FIELD_STATE_"
 
@@ -51,14 +53,7 @@ def _result_of(message: pb.FieldResult) -> FieldResult:
     decided: datetime | None = message.decide_time.ToDatetime(UTC) if message.HasField("decide_time") else None
     return FieldResult(
         state=FieldState(pb.FieldState.Name(message.state).removeprefix(_FIELD).lower()),
-        value=message.value,
-        provider=message.provider,
-        confidence=message.confidence,
-        reason=message.reason,
-        reference=message.reference,
-        evidence=message.evidence,
-        verification=message.verification,
-        cost=message.cost,
         at=decided.timestamp() if decided else 0.0,
         attempts=tuple(Attempt(one.provider, one.outcome, one.reason) for one in message.attempts),
+        **{name: getattr(message, name) for name in _PLAIN},
     )
