@@ -98,6 +98,13 @@ class FieldSettings(_Section):
     )
 
 
+class Budget(_Section):
+    """The most that a tenant may spend; what is left out is not bounded."""
+
+    cap_credits: float | None = Field(None, ge=0, description="Credits, over all its providers.")
+    cap_money: float | None = Field(None, ge=0, description="Money, by each provider's price of a credit.")
+
+
 class Settings(_Section):
     """Everything that can be set."""
 
@@ -121,6 +128,7 @@ class Settings(_Section):
     providers: dict[Name, ProviderConfig] = Field(
         PROVIDERS_DEFAULT, validate_default=True, description="Providers that waterfalls may name, by name."
     )
+    budgets: dict[str, Budget] = Field({}, description="Caps by tenant; the one tenant of a plain DES is `default`.")
     shutdown_grace_s: float = Field(
         limits.SHUTDOWN_GRACE_S, ge=0, description="Seconds from SIGTERM until what is not finished is cut short."
     )

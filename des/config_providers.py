@@ -54,6 +54,23 @@ class ProviderLimits(_Model):
     rate: tuple[Rate, ...] = ()
 
 
+class PaidLimits(ProviderLimits):
+    """What bounds the spending at a provider, and how long what it said is believed.
+
+    `credit_price`: money of one credit, in the currency of all caps. `cap_credits`, `cap_money`: the most a tenant may
+    spend here, none where left out. `found_days`, `miss_days`: how long an answer is used again before it is bought
+    again. `unknown`: what becomes of a call that got no answer and is not free to send again: `hold` it for a person,
+    `retry` it at the risk of paying twice, or `skip` the provider for that person.
+    """
+
+    credit_price: float = Field(0.0, ge=0)
+    cap_credits: float | None = Field(None, ge=0)
+    cap_money: float | None = Field(None, ge=0)
+    found_days: float = Field(90.0, ge=0)
+    miss_days: float = Field(30.0, ge=0)
+    unknown: Literal["hold", "retry", "skip"] = "hold"
+
+
 class RequestConfig(_Model):
     """How one question becomes one HTTP request: `method`, `url`, `query` and `headers`, and `body` where it has one.
 
@@ -118,7 +135,7 @@ class ValueConfig(_Model):
     evidence_path: JsonPath | None = None
 
 
-class HttpProviderConfig(ProviderLimits):
+class HttpProviderConfig(PaidLimits):
     """Any JSON API, described: the request, what its answers mean (`outcomes`), where each field of `values` stands.
 
     `api_key`: what the placeholder of that name stands for. `reference_path`, `cost_path`: the vendor's own
@@ -142,7 +159,7 @@ class HttpProviderConfig(ProviderLimits):
     body_bytes_max: int = Field(1_048_576, ge=1_024, description="bytes of one answer")
 
 
-class HunterConfig(ProviderLimits):
+class HunterConfig(PaidLimits):
     """Hunter's e-mail finder. Limits are the vendor's documented ones (15/s and 500/min).
 
     `api_key`: the account's; `url`: another server that speaks like it, such as the sandbox; `proxy`: as for `http`.
@@ -159,7 +176,7 @@ class HunterConfig(ProviderLimits):
     proxy: str | None = None
 
 
-class PdlConfig(ProviderLimits):
+class PdlConfig(PaidLimits):
     """People Data Labs' person enrichment. The rate is that of a free key; a paid one is permitted 1,000 a minute.
 
     `api_key`: the account's; `url`: another server that speaks like it, such as the sandbox; `proxy`: as for `http`.
@@ -177,7 +194,7 @@ class PdlConfig(ProviderLimits):
     proxy: str | None = None
 
 
-class ApolloConfig(ProviderLimits):
+class ApolloConfig(PaidLimits):
     """Apollo's people enrichment. The rate is that of a free team's bulk calls; a paid one is permitted 1,000 a minute.
 
     `api_key`: the team's; `url`: another server that speaks like it, such as the sandbox; `proxy`: as for `http`.
@@ -195,7 +212,7 @@ class ApolloConfig(ProviderLimits):
     proxy: str | None = None
 
 
-class ProspeoConfig(ProviderLimits):
+class ProspeoConfig(PaidLimits):
     """Prospeo's person enrichment. The vendor's rates depend on the plan: these are those of the smallest one.
 
     `api_key`: the account's; `url`: another server that speaks like it, such as the sandbox; `proxy`: as for `http`.
@@ -212,6 +229,53 @@ class ProspeoConfig(ProviderLimits):
     price_phone: float = Field(10.0, ge=0, description="credits of one person found with a phone number")
     only_verified_email: bool = Field(
         True, description="whether a person whose address is not verified is a miss, which is free"
+    )
+    proxy: str | None = None
+
+
+class DropcontactConfig(PaidLimits):
+    """Dropcontact's enrichment, which answers after half a minute or later. The rate is the vendor's documented one.
+
+    `api_key`: the account's; `url`: another server that speaks like it, such as the sandbox; `proxy`: as for `http`.
+    """
+
+    kind: Literal["dropcontact"]
+    api_key: SecretStr
+    url: str = "https://api.dropcontact.com"
+    concurrency: int = Field(4, ge=1, le=1_000)
+    deadline_s: float = Field(30.0, gt=0, le=600)
+    rate: tuple[Rate, ...] = (Rate(count=60, per_s=1.0),)
+    batch_max: int = Field(250, ge=1, le=250, description="people in one request, which needs credits for all of them")
+    price: float = Field(1.0, ge=0, description="credits taken for one person, given back where no address is found")
+    poll_after_s: float = Field(30.0, gt=0, le=86_400, description="seconds between two looks for an answer")
+    answer_deadline_s: float = Field(
+        3_600.0, gt=0, le=30 * 86_400, description="seconds after which an answer that is not there is given up"
+    )
+    proxy: str | None = None
+
+
+class FullEnrichConfig(PaidLimits):
+    """FullEnrich's bulk enrichment, which answers after a minute or later. The rate is the vendor's documented one.
+
+    `api_key`: the workspace's; `url`: another server that speaks like it, such as the sandbox; `proxy`: as for `http`.
+    """
+
+    kind: Literal["fullenrich"]
+    api_key: SecretStr
+    url: str = "https://app.fullenrich.com"
+    concurrency: int = Field(4, ge=1, le=1_000)
+    deadline_s: float = Field(30.0, gt=0, le=600)
+    rate: tuple[Rate, ...] = (Rate(count=60, per_s=60.0),)
+    batch_max: int = Field(100, ge=1, le=100, description="people in one request")
+    price: float = Field(1.0, ge=0, description="credits of one professional address found")
+    price_personal_email: float = Field(3.0, ge=0, description="credits of one personal address found")
+    price_phone: float = Field(10.0, ge=0, description="credits of one phone number found")
+    poll_after_s: float = Field(60.0, gt=0, le=86_400, description="seconds between two looks for an answer")
+    answer_deadline_s: float = Field(
+        6 * 3_600.0, gt=0, le=90 * 86_400, description="seconds after which an answer that is not there is given up"
+    )
+    webhook_url: str | None = Field(
+        None, pattern="^https?://", description="where the vendor sends what is finished; none: it is only looked for"
     )
     proxy: str | None = None
 
@@ -243,8 +307,11 @@ class EmailPatternConfig(ProviderLimits):
     batch_max: int = Field(1_000, ge=1, le=10_000)
 
 
+VendorConfig = HunterConfig | PdlConfig | ApolloConfig | ProspeoConfig | DropcontactConfig | FullEnrichConfig
+"""Settings of a vendor that has a dialect of its own."""
+
 ProviderConfig = Annotated[
-    HttpProviderConfig | HunterConfig | PdlConfig | ApolloConfig | ProspeoConfig | DirectoryConfig | EmailPatternConfig,
+    HttpProviderConfig | VendorConfig | DirectoryConfig | EmailPatternConfig,
     Field(discriminator="kind"),
 ]
 """Settings of one provider; `kind` says which."""

@@ -96,7 +96,8 @@ class FieldResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What became of one field of one contact: the receipt.
 
     `confidence` is 0 to 1; `cost` is in the provider's credits; `at` is in seconds since the epoch, UTC; `attempts`
-    are the providers that were asked before the one that decided, in order.
+    are the providers that were asked before the one that decided, in order. `source` is `answer_store` or `coalesced`
+    where the provider was not asked again, and `saved` the credits that this spared.
     """
 
     state: FieldState
@@ -110,3 +111,5 @@ class FieldResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     cost: float = FREE
     at: float = 0.0
     attempts: tuple[Attempt, ...] = ()
+    source: str = ""
+    saved: float = FREE

@@ -35,6 +35,8 @@ class Event(enum.StrEnum):
     LEASES_UNRENEWED = "leases_unrenewed"
     PROVIDER_PAUSED = "provider_paused"
     PROVIDER_FAILED = "provider_failed"
+    CALLS_ORPHANED = "calls_orphaned"
+    CLAIM_RETRIED = "claim_retried"
     LOAD_RETRIED = "load_retried"
     SCAN_RETRIED = "scan_retried"
     ACTOR_FAILED = "actor_failed"

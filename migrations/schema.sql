@@ -1,5 +1,20 @@
 -- Made by `python -m des.store.schema` from the migrations in this folder. Read it, change them.
 
+CREATE TABLE public.answer (
+    tenant text NOT NULL,
+    provider text NOT NULL,
+    operation text NOT NULL,
+    person text NOT NULL,
+    outcome text NOT NULL,
+    fields jsonb NOT NULL,
+    reference text NOT NULL,
+    cost bigint NOT NULL,
+    cost_money bigint NOT NULL,
+    call_id uuid NOT NULL,
+    answered_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE public.batch (
     tenant text NOT NULL,
     erid uuid NOT NULL,
@@ -29,6 +44,53 @@ ALTER TABLE public.batch ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE public.budget (
+    tenant text NOT NULL,
+    scope text NOT NULL,
+    name text NOT NULL,
+    cap bigint,
+    cap_money bigint,
+    reserved bigint DEFAULT 0 NOT NULL,
+    reserved_money bigint DEFAULT 0 NOT NULL,
+    spent bigint DEFAULT 0 NOT NULL,
+    spent_money bigint DEFAULT 0 NOT NULL,
+    saved bigint DEFAULT 0 NOT NULL,
+    saved_money bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT budget_reserved_check CHECK ((reserved >= 0)),
+    CONSTRAINT budget_reserved_money_check CHECK ((reserved_money >= 0)),
+    CONSTRAINT budget_scope_check CHECK ((scope = ANY (ARRAY['tenant'::text, 'provider'::text, 'erid'::text])))
+)
+WITH (fillfactor='50');
+
+CREATE TABLE public.call (
+    id uuid NOT NULL,
+    tenant text NOT NULL,
+    provider text NOT NULL,
+    operation text NOT NULL,
+    person text NOT NULL,
+    erid uuid NOT NULL,
+    partition smallint NOT NULL,
+    owner uuid NOT NULL,
+    epoch bigint NOT NULL,
+    state text NOT NULL,
+    reserved bigint NOT NULL,
+    reserved_money bigint NOT NULL,
+    charged bigint DEFAULT 0 NOT NULL,
+    charged_money bigint DEFAULT 0 NOT NULL,
+    outcome text DEFAULT ''::text NOT NULL,
+    reason text DEFAULT ''::text NOT NULL,
+    reference text DEFAULT ''::text NOT NULL,
+    handle text DEFAULT ''::text NOT NULL,
+    poll_at timestamp with time zone,
+    resolution text DEFAULT ''::text NOT NULL,
+    claimed_at timestamp with time zone DEFAULT now() NOT NULL,
+    settled_at timestamp with time zone,
+    CONSTRAINT call_reserved_check CHECK ((reserved >= 0)),
+    CONSTRAINT call_reserved_money_check CHECK ((reserved_money >= 0)),
+    CONSTRAINT call_state_check CHECK ((state = ANY (ARRAY['claimed'::text, 'pending'::text, 'settled'::text, 'released'::text, 'unknown'::text])))
+)
+WITH (fillfactor='80');
 
 CREATE TABLE public.contact (
     tenant text NOT NULL,
@@ -266,8 +328,17 @@ ALTER TABLE ONLY public.contact ATTACH PARTITION public.contact_p6 FOR VALUES WI
 
 ALTER TABLE ONLY public.contact ATTACH PARTITION public.contact_p7 FOR VALUES WITH (modulus 8, remainder 7);
 
+ALTER TABLE ONLY public.answer
+    ADD CONSTRAINT answer_pkey PRIMARY KEY (tenant, provider, operation, person);
+
 ALTER TABLE ONLY public.batch
     ADD CONSTRAINT batch_pkey PRIMARY KEY (tenant, erid, batch_id, part);
+
+ALTER TABLE ONLY public.budget
+    ADD CONSTRAINT budget_pkey PRIMARY KEY (tenant, scope, name);
+
+ALTER TABLE ONLY public.call
+    ADD CONSTRAINT call_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.contact
     ADD CONSTRAINT contact_pkey PRIMARY KEY (tenant, erid, batch_id, "position");
@@ -330,6 +401,12 @@ CREATE INDEX batch_open ON public.batch USING btree (partition, tenant, erid, se
 
 CREATE INDEX batch_order ON public.batch USING btree (tenant COLLATE "C", erid, seq);
 
+CREATE INDEX call_claimed ON public.call USING btree (partition) WHERE (state = 'claimed'::text);
+
+CREATE UNIQUE INDEX call_open ON public.call USING btree (tenant, provider, operation, person) WHERE (state = ANY (ARRAY['claimed'::text, 'pending'::text, 'unknown'::text]));
+
+CREATE INDEX call_unknown ON public.call USING btree (tenant, claimed_at) WHERE (state = 'unknown'::text);
+
 CREATE INDEX directory_company_skeleton ON public.directory_company USING btree (tenant, skeleton);
 
 CREATE INDEX directory_person_company ON public.directory_person USING btree (tenant, by_company) WHERE (by_company IS NOT NULL);
@@ -356,4 +433,5 @@ ALTER INDEX public.contact_pkey ATTACH PARTITION public.contact_p7_pkey;
 
 INSERT INTO public.schema_migrations (version) VALUES
     ('20261124000001'),
-    ('20261124000002');
+    ('20261124000002'),
+    ('20261124000003');

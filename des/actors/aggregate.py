@@ -162,11 +162,17 @@ class Aggregate:
                 waiting.append(item)
         return None
 
+    def over_budget(self, step: Step, items: Sequence[Item], scope: str, now: float) -> None:
+        """End what is open of these contacts: a cap left no room for the step's call. What was found stays."""
+        fields = [name for name, _ in step.cursor]
+        for item in items:
+            self._end(item, fields, FieldState.OVER_BUDGET, f"CAP_OF_{scope.upper()}", now)
+
     def withdrawn(self, step: Step, items: Sequence[Item], now: float) -> None:
         """End contacts whose question was withdrawn before it was asked: the enrichment was cancelled."""
         fields = [name for name, _ in step.cursor]
         for item in items:
-            self._end_cancelled(item, fields, now)
+            self._end(item, fields, FieldState.CANCELLED, "CANCELLED", now)
 
     def committed(self, rows: Sequence[ContactRow]) -> None:
         """Forget rows that are in Postgres now."""
@@ -218,7 +224,7 @@ class Aggregate:
         step, nobody = self._waterfall.start(batch.fields)
         if self.cancelled:
             for item in items:
-                self._end_cancelled(item, batch.fields, now)
+                self._end(item, batch.fields, FieldState.CANCELLED, "CANCELLED", now)
             return len(items)
         if nobody:
             for item in items:
@@ -257,12 +263,13 @@ class Aggregate:
             if settled.next is None:
                 self._finish(item)
             else:
-                self._end_cancelled(item, [name for name, _ in settled.next.cursor], now)
+                fields = [name for name, _ in settled.next.cursor]
+                self._end(item, fields, FieldState.CANCELLED, "CANCELLED", now)
 
-    def _end_cancelled(self, item: Item, fields: Sequence[str], now: float) -> None:
+    def _end(self, item: Item, fields: Sequence[str], state: FieldState, reason: str, now: float) -> None:
         for name in fields:
             if name not in item.results:
                 item.results[name] = FieldResult(
-                    FieldState.CANCELLED, reason="CANCELLED", at=now, attempts=attempts_for(name, item.tried)
+                    state, reason=reason, at=now, attempts=attempts_for(name, item.tried)
                 )
         self._finish(item)

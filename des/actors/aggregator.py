@@ -19,11 +19,13 @@ from des.actors.mail import (
     Granted,
     Loaded,
     Mail,
+    OverBudget,
     StoreHasMore,
     Withdrawn,
 )
 from des.actors.scheduler import Scheduler
 from des.actors.turns import Turns
+from des.ledger import Saving, Settlement
 from des.providers.ask import Ask
 from des.providers.contract import Outcome, Question
 from des.providers.waterfall import Step, Waterfall
@@ -84,6 +86,8 @@ class Aggregator:
         "_held",
         "_mailbox",
         "_parts",
+        "_savings",
+        "_settlements",
         "dead",
         "epoch",
         "erid",
@@ -112,6 +116,8 @@ class Aggregator:
         self._parts = parts
         self._aggregate = Aggregate(parts.waterfall)
         self._mailbox: list[Mail] = []
+        self._settlements: list[Settlement] = []
+        self._savings: list[Saving] = []
         self._held = 0
 
     def __repr__(self) -> str:
@@ -147,9 +153,30 @@ class Aggregator:
         """Hear from the scheduler."""
         self.tell(Granted(contacts))
 
-    def answered(self, step: Step, items: Sequence[Item], outcomes: Sequence[Outcome]) -> None:
-        """Hear from a dispatcher."""
+    def answered(
+        self,
+        step: Step,
+        items: Sequence[Item],
+        outcomes: Sequence[Outcome],
+        settlements: Sequence[Settlement] = (),
+        savings: Sequence[Saving] = (),
+    ) -> None:
+        """Hear from a dispatcher. What a call cost is committed with what it found, or alone when nobody is here to hear."""
+        if self.dead:
+            self.settle(settlements)
+        elif settlements or savings:
+            self._settlements += settlements
+            self._savings += savings
         self.tell(Answered(step, items, outcomes))
+
+    def over_budget(self, step: Step, items: Sequence[Item], scope: str) -> None:
+        """Hear from a dispatcher that a cap left no room for a call."""
+        self.tell(OverBudget(step, items, scope))
+
+    def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Have calls settled that found nothing for a contact of this ERID: at once, alive or dead."""
+        if settlements:
+            self._submit((), settlements)
 
     def withdrawn(self, step: Step, items: Sequence[Item]) -> None:
         """Hear from a dispatcher that these were not asked."""
@@ -184,6 +211,7 @@ class Aggregator:
         """Stop for good; answer the contacts in work, whose room is free again with this."""
         self.dead = True
         self._withdraw()
+        self.settle(self._settlements)
         self._mailbox.clear()
         room = self._aggregate.in_work + self._aggregate.room
         self._parts.keeper.held(-self._held)
@@ -207,6 +235,8 @@ class Aggregator:
                 aggregate.loaded(batches, now, complete=complete)
             case StoreHasMore():
                 aggregate.store_has_more()
+            case OverBudget(step, items, scope):
+                aggregate.over_budget(step, items, scope, now)
             case Withdrawn(step, items):
                 aggregate.withdrawn(step, items, now)
             case Cancel():
@@ -226,16 +256,23 @@ class Aggregator:
         for step, items in effects.asks.items():
             questions = [Question(self.tenant, item.contact, step.asks) for item in items]
             self._parts.dispatchers[step.provider].submit(Ask(self.tenant, self.erid, step, self, items, questions))
-        if effects.rows:
-            self.units_in_flight += 1
-            unit = CommitUnit(self.tenant, self.erid, self.partition, self.epoch, effects.rows)
-            self._parts.committer.submit(unit, self)
+        if effects.rows or self._settlements or self._savings:
+            settlements, self._settlements = self._settlements, []
+            savings, self._savings = self._savings, []
+            self._submit(effects.rows, settlements, savings)
         if effects.load:
             self.loads_in_flight += 1
             want = Want(self.tenant, self.erid, self._aggregate.room, self._aggregate.known)
             self._parts.loader.request(want, self)
         if effects.unused:
             self._parts.scheduler.give_back(effects.unused)
+
+    def _submit(
+        self, rows: Sequence[ContactRow], settlements: Sequence[Settlement], savings: Sequence[Saving] = ()
+    ) -> None:
+        self.units_in_flight += 1
+        unit = CommitUnit(self.tenant, self.erid, self.partition, self.epoch, rows, settlements, savings)
+        self._parts.committer.submit(unit, self)
 
     def _settle_down(self) -> None:
         """Stand in line for more work, or passivate when there is none."""

@@ -127,7 +127,12 @@ class Committer:
             delay_s = min(RETRY_MAX_S, delay_s * 2)
 
     async def _commit_refused(self, unit: CommitUnit, error: Unstorable) -> Commit:
-        """Commit a unit that Postgres refuses row by row: a refused row ends as failed and its content in quarantine."""
+        """Commit a unit that Postgres refuses row by row: a refused row ends as failed and its content in quarantine.
+
+        What was paid is settled first and by itself, at worst without keeping the answers.
+        """
+        if unit.settlements or unit.savings:
+            return await self._commit_settlements_first(unit, error)
         if len(unit.rows) > 1:
             commits = [await self._commit_row(msgspec.structs.replace(unit, rows=[row])) for row in unit.rows]
             stale = frozenset((0,)) if any(commit.stale for commit in commits) else frozenset[int]()
@@ -135,6 +140,19 @@ class Committer:
         log.warning(Event.UNIT_QUARANTINED, error=str(error))
         row = unit.rows[0]
         return await self._write([msgspec.structs.replace(unit, rows=[_as_failed(row)])], [_refuse(unit, row, error)])
+
+    async def _commit_settlements_first(self, unit: CommitUnit, error: Unstorable) -> Commit:
+        money = msgspec.structs.replace(unit, rows=())
+        try:
+            await self._write([money])
+        except Unstorable:
+            bare = [msgspec.structs.replace(one, answer=None) for one in unit.settlements]
+            await self._write([msgspec.structs.replace(money, settlements=bare)])
+        rows = msgspec.structs.replace(unit, settlements=(), savings=())
+        try:
+            return await self._write([rows])
+        except Unstorable:
+            return await self._commit_refused(rows, error)
 
     async def _commit_row(self, unit: CommitUnit) -> Commit:
         try:

@@ -53,7 +53,7 @@ class Engine:
         self.scheduler = Scheduler(contacts_in_work_max)
         self.supervisor = Supervisor(clock)
         self.recovery = Recovery(store, clock)
-        self.router = Router(self.supervisor, self.recovery.dirty)
+        self.router = Router(self.supervisor, self.recovery.dirty, self.recovery.gained)
         self.recovery.connect(self.router)
         self.turns = Turns(clock, self._turn_failed)
         self.accepting: set[BatchKey] = set()

@@ -41,6 +41,14 @@ class Answered(msgspec.Struct, frozen=True, gc=False):
     outcomes: Sequence[Outcome]
 
 
+class OverBudget(msgspec.Struct, frozen=True, gc=False):
+    """A paid call for these was not made: the cap of `scope` leaves no room for it."""
+
+    step: Step
+    items: Sequence[Item]
+    scope: str
+
+
 class Withdrawn(msgspec.Struct, frozen=True, gc=False):
     """These were not asked, since the enrichment was cancelled."""
 
@@ -58,4 +66,4 @@ class Cancel(msgspec.Struct, frozen=True, gc=False):
     """The caller cancelled the enrichment."""
 
 
-Mail = Answered | Committed | Granted | Accepted | Loaded | StoreHasMore | Withdrawn | Cancel
+Mail = Answered | Committed | Granted | Accepted | Loaded | StoreHasMore | OverBudget | Withdrawn | Cancel

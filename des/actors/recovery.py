@@ -43,6 +43,7 @@ class Recovery:
     def __init__(self, store: WorkStore, clock: Clock) -> None:
         """Take the store to scan."""
         self._store = store
+        self._gained: dict[int, int] = {}
         self._clock = clock
         self._dirty: set[int] = set()
         self._wake = asyncio.Event()
@@ -63,6 +64,11 @@ class Recovery:
         await self._tasks.close()
         self._dirty.clear()
 
+    def gained(self, partition: int, epoch: int) -> None:
+        """Have a partition scanned that is held from now on: what an earlier epoch left unsettled first."""
+        self._gained[partition] = epoch
+        self.dirty(partition)
+
     def dirty(self, partition: int) -> None:
         """Have a partition scanned soon."""
         self._dirty.add(partition)
@@ -82,6 +88,7 @@ class Recovery:
         while partition in router.owned:
             await router.place()
             try:
+                await self._orphan(partition)
                 page = await self._store.outstanding(partition, after, ERIDS_PER_PAGE)
             except TransientError as error:
                 log.warning(Event.SCAN_RETRIED, partition=partition, error=str(error))
@@ -91,3 +98,14 @@ class Recovery:
             if len(page) < ERIDS_PER_PAGE:
                 return
             after = (page[-1].tenant, page[-1].erid)
+
+    async def _orphan(self, partition: int) -> None:
+        """Mark the calls that an earlier epoch left without an answer, before anything of the partition is asked."""
+        epoch = self._gained.get(partition)
+        if epoch is None:
+            return
+        orphans = await self._store.orphan(partition, epoch)
+        if self._gained.get(partition) == epoch:
+            del self._gained[partition]
+        if orphans:
+            log.warning(Event.CALLS_ORPHANED, partition=partition, epoch=epoch, calls=orphans)

@@ -21,10 +21,13 @@ from des.store.contract import AcceptedBatch, Erid, Outstanding, partition_of
 class Router:
     """Aggregators by ERID, leases by partition."""
 
-    def __init__(self, supervisor: Supervisor, on_dirty: Callable[[int], None]) -> None:
-        """Take the supervisor, and whom to tell of a partition that holds open batches nobody knows of."""
+    def __init__(
+        self, supervisor: Supervisor, on_dirty: Callable[[int], None], on_gained: Callable[[int, int], None]
+    ) -> None:
+        """Take the supervisor, whom to tell of a partition that holds open batches nobody knows of, and of one gained."""
         self._supervisor = supervisor
         self._on_dirty = on_dirty
+        self._on_gained = on_gained
         self._parts: Parts | None = None
         self._aggregators: dict[Erid, Aggregator] = {}
         self._epochs: dict[int, int] = {}
@@ -59,8 +62,8 @@ class Router:
         """Begin to work these partitions under these epochs, from what Postgres holds."""
         self.lost(partition for partition in partitions if partition in self._epochs)
         self._epochs.update(partitions)
-        for partition in partitions:
-            self._on_dirty(partition)
+        for partition, epoch in partitions.items():
+            self._on_gained(partition, epoch)
 
     def lost(self, partitions: Iterable[int]) -> None:
         """Stop working these partitions at once."""

@@ -11,7 +11,7 @@ from des.actors.acceptor import Acceptor, Backlog
 from des.actors.engine import Engine
 from des.actors.leases import LeaseKeeper
 from des.app.metrics import watch_worker
-from des.app.providers import build_providers, build_waterfall
+from des.app.providers import build_caps, build_dispatchers, build_providers, build_waterfall
 from des.broker.consumer import AmqpConsumer
 from des.broker.publisher import AmqpPublisher, user_of
 from des.clock import SystemClock
@@ -23,7 +23,7 @@ from des.ingest.server import GrpcServer, GrpcService
 from des.ingest.servicer import IngestServicer
 from des.lifecycle import Service, Services
 from des.outbox import Relay
-from des.providers.dispatcher import Dispatcher
+from des.providers.claimer import Claimer
 from des.routes import Route
 from des.serving.health import Check, HealthRoutes
 from des.serving.http import EnrichmentRoutes
@@ -35,6 +35,7 @@ from des.store import migrate
 from des.store.contract import Commit
 from des.store.directory import Directory
 from des.store.leases import Leases
+from des.store.ledger import PostgresLedger
 from des.store.notices import Notices
 from des.store.outbox import Outbox
 from des.store.postgres import Database, sessions_of
@@ -157,8 +158,8 @@ class App:
         settings, database, clock = self._settings, self._database, self._clock
         providers = build_providers(settings, Directory(database), clock)
         waterfall = build_waterfall(settings, providers)
-        overall = asyncio.Semaphore(settings.worker.calls_in_flight_max)
-        dispatchers = [Dispatcher(one, clock, overall if one.traits.remote else None) for one in providers.values()]
+        claimer = Claimer(PostgresLedger(database, self._owner, build_caps(settings)))
+        dispatchers = build_dispatchers(settings, providers, clock, claimer)
         store = PostgresWorkStore(database, self._owner)
         backlog = Backlog(settings.worker.accepted_contacts_high_water)
 
@@ -215,7 +216,7 @@ class App:
         self._checks["consumer"] = _ready(consumer)
         watch_worker(self.telemetry, engine, acceptor, backlog)
         # The keeper first, so that it stops last: leases are given back when nothing is in work under them.
-        return [keeper, engine, notices, consumer, acceptor]
+        return [keeper, claimer, engine, notices, consumer, acceptor]
 
     def _ingest_parts(self) -> Sequence[Service]:
         publisher = AmqpPublisher(self._amqp_url, name="intake publisher")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
+from des.ledger import Saving, Settlement
 from des.providers.contract import Outcome, Question
 from des.providers.waterfall import Step
 
@@ -16,10 +17,25 @@ class Asker(Protocol):
 
     tenant: str
     erid: UUID
+    partition: int
+    epoch: int
     withdraws: bool
 
-    def answered(self, step: Step, items: Sequence[Any], outcomes: Sequence[Outcome]) -> None:
-        """Receive one outcome for each of these items."""
+    def answered(
+        self,
+        step: Step,
+        items: Sequence[Any],
+        outcomes: Sequence[Outcome],
+        settlements: Sequence[Settlement] = (),
+        savings: Sequence[Saving] = (),
+    ) -> None:
+        """Receive one outcome for each of these items, to be committed together with what it cost or saved."""
+
+    def over_budget(self, step: Step, items: Sequence[Any], scope: str) -> None:
+        """Receive items back for which a cap (`tenant`, `provider`, `erid`) left no room."""
+
+    def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Have calls settled whose outcome is no answer for an item."""
 
     def withdrawn(self, step: Step, items: Sequence[Any]) -> None:
         """Receive items back that were not asked, since their asker gave the ask up."""

@@ -6,9 +6,9 @@ turns into `transient` (nothing left the machine) or `unknown` (a paid call may 
 """
 
 import enum
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -39,6 +39,22 @@ class Replay(enum.StrEnum):
     FREE_UNLESS_CONCURRENT = "free_unless_concurrent"
 
 
+class UnknownPolicy(enum.StrEnum):
+    """What becomes of a paid call that got no answer and is not free to replay."""
+
+    HOLD = "hold"
+    RETRY = "retry"
+    SKIP = "skip"
+
+
+class Source(enum.StrEnum):
+    """Where an outcome comes from: asked of the provider, kept from an earlier time, or asked by a twin just now."""
+
+    PROVIDER = "provider"
+    ANSWER_STORE = "answer_store"
+    COALESCED = "coalesced"
+
+
 class Value(msgspec.Struct, frozen=True, gc=False):
     """A value a provider gave for a field, normalised; `confidence` on DES's one 0-1 scale."""
 
@@ -53,6 +69,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
     `values` by field name, only with FOUND, at least one. `retry_at` (seconds since the epoch) with RATE_LIMITED and
     where known with TRANSIENT and QUOTA_EXHAUSTED. `handle` and `poll_at` with PENDING. `cost` in credits, as the vendor said.
+    `source` and `saved` (credits not paid again) are the dispatcher's to set.
     """
 
     kind: OutcomeKind
@@ -63,6 +80,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     retry_at: float | None = None
     handle: str = ""
     poll_at: float | None = None
+    source: Source = Source.PROVIDER
+    saved: float = FREE
 
 
 MISS = Outcome(OutcomeKind.MISS)
@@ -90,7 +109,10 @@ class Traits:
 
     `gives`: the fields it can answer. `batch_max`: questions a call can carry. `slots`: calls in flight at once.
     `deadline_s`: bound of one call. `attempts_max`: calls for one question before a transient failure is final.
-    `remote`: a call leaves this machine and counts against the bound of all calls. `paid` and `replay`: what asking costs. `rate_windows`: permitted calls as (count, window in seconds).
+    `remote`: a call leaves this machine and counts against the bound of all calls. `paid` and `replay`: whether asking
+    costs, and asking again. `rate_windows`: permitted calls as (count, window in seconds). `operation`: the vendor's one
+    operation, whose answer serves every field; empty where another set of fields is another operation. `prices`: the most
+    credits by field; those of one question are added up, or the dearest counts.
     """
 
     name: str
@@ -103,6 +125,18 @@ class Traits:
     paid: bool = False
     replay: Replay = Replay.NEVER_FREE
     rate_windows: tuple[tuple[int, float], ...] = ()
+    operation: str = ""
+    prices: Mapping[str, float] = field(default_factory=dict)
+    prices_add_up: bool = False
+
+    def operation_of(self, fields: Sequence[str]) -> str:
+        """What is paid for once: the one operation of the vendor, or where there are several, that for these fields."""
+        return self.operation or ",".join(sorted(fields))
+
+    def price_max(self, fields: Sequence[str]) -> float:
+        """Credits that a question for these fields can cost at most."""
+        each = [self.prices.get(name, 0.0) for name in fields]
+        return sum(each) if self.prices_add_up else max(each, default=0.0)
 
 
 class Provider(Protocol):
@@ -122,6 +156,7 @@ class Provider(Protocol):
         """Close what it opened; harmless when never started and when repeated."""
 
 
+@runtime_checkable
 class Collects(Protocol):
     """A provider whose calls may end `pending`: asked later by handle, at no charge."""
 

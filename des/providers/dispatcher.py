@@ -32,6 +32,7 @@ log = logger(__name__)
 
 RETRY_FIRST_S = 0.2
 RETRY_MAX_S = 30.0
+PROBE_LOOK_S = 0.5
 """Full jitter over an exponential between these (AWS Architecture Blog, "Exponential Backoff And Jitter", 2015)."""
 PARKED_S = 60.0
 """A spent quota or a refused key is looked at again after this long, by one call."""
@@ -138,7 +139,6 @@ class Dispatcher:
             if (delay := self._delay_s()) > 0:
                 self._wake_after(delay)
                 return []
-            self._count_call()
             return self._queue.take(self.traits.batch_max)
         return []
 
@@ -181,7 +181,10 @@ class Dispatcher:
             delay = max(delay, self._breaker.delay_s(now))
         return max(0.0, delay)
 
-    def _count_call(self) -> None:
+    async def _permitted(self) -> None:
+        """Wait until a call may go out, and count it. What was taken a moment ago may have to wait again."""
+        while (delay := self._delay_s()) > 0:
+            await self._clock.sleep(min(delay, PROBE_LOOK_S))
         self.calls += 1
         self._breaker.sent()
         if self._limiter is not None:
@@ -201,6 +204,7 @@ class Dispatcher:
             questions = ask.questions if whole else ask.questions[begin:end]
         else:
             questions = [question for ask, begin, end in slices for question in ask.questions[begin:end]]
+        await self._permitted()
         self.in_flight += len(questions)
         try:
             outcomes = await self._ask(questions)

@@ -107,6 +107,7 @@ class HttpProvider:
             remote=True,
             paid=config.paid,
             replay=Replay(config.replay),
+            prices=dict.fromkeys(config.values, config.price),
             rate_windows=tuple((rate.count, rate.per_s) for rate in config.rate),
         )
 

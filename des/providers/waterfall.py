@@ -12,7 +12,7 @@ from typing import assert_never
 import msgspec
 
 from des.contact import FREE, Attempt, FieldResult, FieldState
-from des.providers.contract import Outcome, OutcomeKind
+from des.providers.contract import Outcome, OutcomeKind, Source
 
 Cursor = tuple[tuple[str, int], ...]
 """Open fields, each with its place in its own waterfall."""
@@ -170,7 +170,8 @@ def settle(step: Step, outcome: Outcome, tried: Tried, now: float) -> Settled:
 
 
 def _settle_found(step: Step, outcome: Outcome, tried: Tried, now: float) -> Settled:
-    values, cost = outcome.values, outcome.cost
+    values, cost, saved = outcome.values, outcome.cost, outcome.saved
+    source = "" if outcome.source is Source.PROVIDER else outcome.source.value
     results: dict[str, FieldResult] = {}
     for name in step.takes:
         value = values.get(name)
@@ -187,8 +188,10 @@ def _settle_found(step: Step, outcome: Outcome, tried: Tried, now: float) -> Set
                 cost,
                 now,
                 attempts_for(name, tried) if tried else (),
+                source,
+                saved,
             )
-            cost = FREE  # the charge stands on one of the fields, so that receipts add up to the bill
+            cost = saved = FREE  # the charge stands on one of the fields, so that receipts add up to the bill
     if len(results) < len(step.takes):
         missed = tuple([name for name in step.asks if name not in results])
         if missed:

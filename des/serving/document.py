@@ -29,6 +29,8 @@ class FieldDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     cost: float | msgspec.UnsetType = msgspec.UNSET
     decide_time: datetime | None = None
     attempts: Sequence[Attempt] = ()
+    source: str = ""
+    saved: float | msgspec.UnsetType = msgspec.UNSET
 
 
 class ContactDocument(Contact, frozen=True, kw_only=True):
@@ -106,6 +108,8 @@ def field_document(result: FieldResult) -> FieldDocument:
         evidence=result.evidence,
         verification=result.verification,
         cost=result.cost or msgspec.UNSET,
+        source=result.source,
+        saved=result.saved or msgspec.UNSET,
         decide_time=datetime.fromtimestamp(result.at, UTC) if result.at else None,
         attempts=result.attempts,
     )

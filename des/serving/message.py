@@ -68,6 +68,8 @@ def _result_message(result: FieldResult) -> enrichment_pb2.FieldResult:
         reference=result.reference,
         evidence=result.evidence,
         verification=result.verification,
+        source=result.source,
+        saved=result.saved,
         cost=result.cost,
         attempts=[
             enrichment_pb2.Attempt(provider=one.provider, outcome=one.outcome, reason=one.reason)

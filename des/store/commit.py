@@ -19,7 +19,7 @@ from des.events import (
     enrichment_settled,
 )
 from des.failpoints import Failpoint
-from des.store import quarantine
+from des.store import ledger, quarantine
 from des.store.contract import Commit, CommitUnit, Erid, Refused
 from des.store.postgres import Connection, Database, mapped_errors
 from des.store.statements import statements
@@ -102,6 +102,10 @@ async def _write(
     if landing.contacts:
         events += await _count_off_batches(connection, landing)
         events += await _count_off_enrichments(connection, landing)
+    settlements = [settlement for unit in units for settlement in unit.settlements]
+    savings = [saving for unit in units for saving in unit.savings]
+    if settlements or savings:
+        await ledger.settle(connection, settlements, savings)
     if refused:
         await quarantine.add(connection, refused)
     if events:

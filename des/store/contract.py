@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from des.contact import ContactBatch, FieldState
+from des.ledger import Saving, Settlement
 from des.limits import PARTITIONS
 
 Erid = tuple[str, UUID]
@@ -65,13 +66,18 @@ class ContactRow(msgspec.Struct, frozen=True, gc=False):
 
 
 class CommitUnit(msgspec.Struct, frozen=True, gc=False):
-    """Contacts of one ERID that finished together, under the epoch their actor holds."""
+    """Contacts of one ERID that finished together, under the epoch their actor holds, and how their calls were settled.
+
+    Rows of a stale epoch are refused; settlements never are: what was paid was paid.
+    """
 
     tenant: str
     erid: UUID
     partition: int
     epoch: int
     rows: Sequence[ContactRow]
+    settlements: Sequence[Settlement] = ()
+    savings: Sequence[Saving] = ()
 
 
 class Commit(msgspec.Struct, frozen=True):
@@ -126,6 +132,9 @@ class WorkStore(Protocol):
 
     async def outstanding(self, partition: int, after: Erid | None, limit: int) -> Sequence[Outstanding]:
         """ERIDs of the partition with open batches, in order of (tenant, erid), after the given one."""
+
+    async def orphan(self, partition: int, epoch: int) -> int:
+        """Mark as unknown the paid calls that an earlier epoch of the partition claimed and never settled; how many."""
 
     async def backlog(self) -> int:
         """Contacts accepted and not finished."""

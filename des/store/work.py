@@ -18,6 +18,7 @@ from des.store.contract import (
     Want,
     partition_of,
 )
+from des.store.ledger import orphan
 from des.store.postgres import Connection, Database
 from des.store.statements import statements
 from des.wire import decode_contacts
@@ -70,6 +71,10 @@ class PostgresWorkStore:
         async with self._database.connection() as connection:
             rows = await connection.fetch(_SQL["outstanding"], partition, tenant, erid, limit)
         return [Outstanding(row["tenant"], row["erid"], row["cancelled"]) for row in rows]
+
+    async def orphan(self, partition: int, epoch: int) -> int:
+        """See WorkStore."""
+        return await orphan(self._database, self._owner, partition, epoch)
 
     async def backlog(self) -> int:
         """See WorkStore."""

@@ -291,6 +291,8 @@ class FieldResult(_message.Message):
     DECIDE_TIME_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     VERIFICATION_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    SAVED_FIELD_NUMBER: _builtins.int
     state: Global___FieldState.ValueType
     """Its state."""
     value: _builtins.str
@@ -309,6 +311,10 @@ class FieldResult(_message.Message):
     """What was charged, in the provider's credits."""
     verification: _builtins.str
     """What the provider says it did to verify the value, in its own words (`valid`, `accept_all`, …)."""
+    source: _builtins.str
+    """`answer_store` or `coalesced` where the provider was not asked again; else empty."""
+    saved: _builtins.float
+    """Credits that this spared."""
     @_builtins.property
     def decide_time(self) -> _timestamp_pb2.Timestamp:
         """When it was decided."""
@@ -331,10 +337,12 @@ class FieldResult(_message.Message):
         decide_time: _timestamp_pb2.Timestamp | None = ...,
         attempts: _abc.Iterable[Global___Attempt] | None = ...,
         verification: _builtins.str = ...,
+        source: _builtins.str = ...,
+        saved: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "confidence", b"confidence", "cost", b"cost", "decide_time", b"decide_time", "evidence", b"evidence", "provider", b"provider", "reason", b"reason", "reference", b"reference", "state", b"state", "value", b"value", "verification", b"verification"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "confidence", b"confidence", "cost", b"cost", "decide_time", b"decide_time", "evidence", b"evidence", "provider", b"provider", "reason", b"reason", "reference", b"reference", "saved", b"saved", "source", b"source", "state", b"state", "value", b"value", "verification", b"verification"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

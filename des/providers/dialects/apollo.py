@@ -124,7 +124,12 @@ class Apollo:
 
     def __init__(self, name: str, config: ApolloConfig, values: Values, clock: Clock) -> None:
         """Take the provider's name and settings, and who normalises values."""
-        self._traits = DIALECT.traits(name, config, config.batch_max)
+        self._traits = DIALECT.traits(
+            name,
+            config,
+            config.batch_max,
+            {**dict.fromkeys(DIALECT.gives, config.price), "phone_number": config.price + config.price_phone},
+        )
         self._url = config.url.rstrip("/")
         self._price = config.price
         self._values = values

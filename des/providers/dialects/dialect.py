@@ -83,7 +83,8 @@ class Dialect:
     `gives`: fields it can answer. `statuses`: outcome of each status without a body's help. `batch_max`: people in one
     request. `replay`: what the same question costs again. `verifications`: the vendor's words for the state of an
     address, in ours (`valid`, `invalid`, `catch_all`, `webmail`, `disposable`, `unknown`). `asynchronous`: None where
-    the reply is the answer.
+    the reply is the answer. `operation`: name of the vendor's one operation, where its answer holds whatever fields were
+    asked for; empty where it depends on them.
     """
 
     gives: frozenset[str]
@@ -96,11 +97,15 @@ class Dialect:
     reconcile: Reconcile = Reconcile.NONE
     windows: tuple[Window, ...] = ()
     asynchronous: Asynchronous | None = None
+    operation: str = ""
 
-    def traits(self, name: str, limits: ProviderLimits, batch_max: int | None = None) -> Traits:
+    def traits(
+        self, name: str, limits: ProviderLimits, batch_max: int | None = None, prices: Mapping[str, float] | None = None
+    ) -> Traits:
         """Traits of a provider of this dialect under the limits of its settings; every vendor is paid.
 
-        `batch_max`: people in one request, where the settings ask for fewer than the vendor permits.
+        `batch_max`: people in one request, where the settings ask for fewer than the vendor permits. `prices`: the most
+        credits of one person, by the field that is asked for; of several fields the dearest counts.
         """
         return Traits(
             name,
@@ -112,5 +117,7 @@ class Dialect:
             remote=True,
             paid=True,
             replay=self.replay,
+            operation=self.operation,
+            prices=dict(prices or {}),
             rate_windows=tuple((rate.count, rate.per_s) for rate in limits.rate),
         )

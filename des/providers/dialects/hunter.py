@@ -53,6 +53,7 @@ DIALECT = Dialect(
         "disposable": "disposable",
         "unknown": "unknown",
     },
+    operation="email_finder",
 )
 
 CONFIDENCE_VALID_MIN = 0.95
@@ -85,7 +86,7 @@ class Hunter:
 
     def __init__(self, name: str, config: HunterConfig, values: Values, clock: Clock) -> None:
         """Take the provider's name and settings, and who normalises values."""
-        self._traits = DIALECT.traits(name, config)
+        self._traits = DIALECT.traits(name, config, prices=dict.fromkeys(DIALECT.gives, config.price))
         self._url = config.url.rstrip("/") + _PATH
         self._fixed = {"max_duration": str(config.max_duration_s)}
         self._price = config.price

@@ -104,7 +104,7 @@ class Pdl:
 
     def __init__(self, name: str, config: PdlConfig, values: Values, clock: Clock) -> None:
         """Take the provider's name and settings, and who normalises values."""
-        self._traits = DIALECT.traits(name, config, config.batch_max)
+        self._traits = DIALECT.traits(name, config, config.batch_max, dict.fromkeys(DIALECT.gives, config.price))
         self._url = config.url.rstrip("/")
         self._likelihood_min = config.likelihood_min
         self._prices = dict.fromkeys(DIALECT.gives, config.price)

@@ -18,7 +18,7 @@ def is_out_of_order(answered: Sequence[Contact | None], asked: Sequence[Contact]
     Both lists are equally long; None is a miss. A vendor answers another spelling or a nickname with the name it has:
     that alone is no disorder, nor is it where that name was asked for too and got the same person.
     """
-    marks = [_marks(contact) for contact in asked]
+    marks = [marks_of(contact) for contact in asked]
     return any(
         person is not None and _stands_for_another(at, person, answered, asked, marks)
         for at, person in enumerate(answered)
@@ -28,10 +28,10 @@ def is_out_of_order(answered: Sequence[Contact | None], asked: Sequence[Contact]
 def _stands_for_another(
     at: int, person: Contact, answered: Sequence[Contact | None], asked: Sequence[Contact], marks: Sequence[Marks]
 ) -> bool:
-    own = _marks(person)
+    own = marks_of(person)
     if not own.isdisjoint(marks[at]):
         return False
-    another_spelling = not _words(person).isdisjoint(_words(asked[at]))
+    another_spelling = not latin_words(person).isdisjoint(latin_words(asked[at]))
     return any(
         not own.isdisjoint(other)
         and not _work_apart(person, asked[place])
@@ -41,15 +41,15 @@ def _stands_for_another(
     )
 
 
-def _marks(contact: Contact) -> Marks:
+def marks_of(contact: Contact) -> Marks:
     """What tells one person from another, in a form in which equal means the same person."""
     name = name_key(contact.first_name, contact.last_name, contact.full_name)
     handle = linkedin_handle_of(contact).casefold()
-    latin = " ".join(sorted(_words(contact)))
+    latin = " ".join(sorted(latin_words(contact)))
     return frozenset(mark for mark in (name, latin, handle and f"in/{handle}", contact.email.casefold()) if mark)
 
 
-def _words(contact: Contact) -> Marks:
+def latin_words(contact: Contact) -> Marks:
     """The words of the name in Latin letters, in which those of another script and another order are found again."""
     return frozenset(re.findall(r"[a-z]{2,}", anyascii(name_of(contact)).lower()))
 

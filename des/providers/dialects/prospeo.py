@@ -129,7 +129,12 @@ class Prospeo:
 
     def __init__(self, name: str, config: ProspeoConfig, values: Values, clock: Clock) -> None:
         """Take the provider's name and settings, and who normalises values."""
-        self._traits = DIALECT.traits(name, config, config.batch_max)
+        self._traits = DIALECT.traits(
+            name,
+            config,
+            config.batch_max,
+            {**dict.fromkeys(DIALECT.gives, config.price), PHONE: config.price_phone},
+        )
         self._url = config.url.rstrip("/")
         self._prices = {EMAIL: config.price, PHONE: config.price_phone}
         self._only_verified_email = config.only_verified_email

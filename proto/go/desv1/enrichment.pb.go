@@ -444,7 +444,11 @@ type FieldResult struct {
 	// Everyone asked before, in order.
 	Attempts []*Attempt `protobuf:"bytes,10,rep,name=attempts,proto3" json:"attempts,omitempty"`
 	// What the provider says it did to verify the value, in its own words (`valid`, `accept_all`, …).
-	Verification  string `protobuf:"bytes,11,opt,name=verification,proto3" json:"verification,omitempty"`
+	Verification string `protobuf:"bytes,11,opt,name=verification,proto3" json:"verification,omitempty"`
+	// `answer_store` or `coalesced` where the provider was not asked again; else empty.
+	Source string `protobuf:"bytes,12,opt,name=source,proto3" json:"source,omitempty"`
+	// Credits that this spared.
+	Saved         float64 `protobuf:"fixed64,13,opt,name=saved,proto3" json:"saved,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -554,6 +558,20 @@ func (x *FieldResult) GetVerification() string {
 		return x.Verification
 	}
 	return ""
+}
+
+func (x *FieldResult) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *FieldResult) GetSaved() float64 {
+	if x != nil {
+		return x.Saved
+	}
+	return 0
 }
 
 // One provider asked for one field.
@@ -1360,7 +1378,7 @@ const file_des_v1_enrichment_proto_rawDesc = "" +
 	"\benriched\x18\x04 \x03(\v2%.des.v1.EnrichedContact.EnrichedEntryR\benriched\x1aP\n" +
 	"\rEnrichedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12)\n" +
-	"\x05value\x18\x02 \x01(\v2\x13.des.v1.FieldResultR\x05value:\x028\x01\"\xfd\x02\n" +
+	"\x05value\x18\x02 \x01(\v2\x13.des.v1.FieldResultR\x05value:\x028\x01\"\xab\x03\n" +
 	"\vFieldResult\x12(\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x12.des.v1.FieldStateR\x05state\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x1a\n" +
@@ -1376,7 +1394,9 @@ const file_des_v1_enrichment_proto_rawDesc = "" +
 	"decideTime\x12+\n" +
 	"\battempts\x18\n" +
 	" \x03(\v2\x0f.des.v1.AttemptR\battempts\x12\"\n" +
-	"\fverification\x18\v \x01(\tR\fverification\"W\n" +
+	"\fverification\x18\v \x01(\tR\fverification\x12\x16\n" +
+	"\x06source\x18\f \x01(\tR\x06source\x12\x14\n" +
+	"\x05saved\x18\r \x01(\x01R\x05saved\"W\n" +
 	"\aAttempt\x12\x1a\n" +
 	"\bprovider\x18\x01 \x01(\tR\bprovider\x12\x18\n" +
 	"\aoutcome\x18\x02 \x01(\tR\aoutcome\x12\x16\n" +

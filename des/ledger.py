@@ -1,0 +1,140 @@
+"""The ledger's words, as values: what is claimed before a paid call, what the database says to it, how it is settled.
+
+    claim ──claimed──▶ sent ──answered──▶ settled (charged, or released at no charge)
+      │                  └──no answer──▶ unknown ──▶ replayed where that is free, else held for a person
+      └──answered already, in flight, held, over budget: not sent
+
+Amounts are whole millionths (of a credit, of the currency's unit): sums are exact, and a cap is never passed by any of it.
+`providers` and `store` are blind to each other: both know these.
+"""
+
+import enum
+from collections.abc import Sequence
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+
+MILLION = 1_000_000
+
+
+def millionths(amount: float) -> int:
+    """A price as whole millionths."""
+    return round(amount * MILLION)
+
+
+class Amount(msgspec.Struct, frozen=True, gc=False):
+    """Credits of the vendor and money, in millionths."""
+
+    credits: int = 0
+    money: int = 0
+
+
+NOTHING = Amount()
+
+
+class Key(msgspec.Struct, frozen=True, gc=False):
+    """What is paid for once: the person, and what is asked about them, of one vendor, by one tenant."""
+
+    tenant: str
+    provider: str
+    operation: str
+    person: str
+
+
+class Claim(msgspec.Struct, frozen=True, gc=False):
+    """The intent to make a paid call: committed before anything is sent.
+
+    `price` is the most it can cost. The worker must hold `partition` under `epoch`. `replay_free`: a call of the same
+    key that got no answer may be sent again at no charge.
+    """
+
+    id: UUID
+    key: Key
+    erid: UUID
+    partition: int
+    epoch: int
+    price: Amount
+    replay_free: bool = False
+
+
+class Verdict(enum.StrEnum):
+    """What the database says to a claim. Only `claimed` may be sent."""
+
+    CLAIMED = "claimed"
+    ANSWERED = "answered"
+    IN_FLIGHT = "in_flight"
+    PENDING = "pending"
+    HELD = "held"
+    OVER_BUDGET = "over_budget"
+    STALE = "stale"
+
+
+class Answer(msgspec.Struct, frozen=True, gc=False):
+    """What a vendor said about a person: `outcome` found or miss, `values` the JSON of them by field."""
+
+    outcome: str
+    values: str
+    reference: str
+    cost: Amount
+
+
+class Decision(msgspec.Struct, frozen=True, gc=False):
+    """The verdict on one claim.
+
+    `call_id`: the row that is claimed, in flight, pending or held; it may be another's. `answer` with ANSWERED, `handle`
+    with PENDING, `scope` (`tenant`, `provider`, `erid`) with OVER_BUDGET.
+    """
+
+    verdict: Verdict
+    call_id: UUID
+    answer: Answer | None = None
+    handle: str = ""
+    scope: str = ""
+
+
+class CallState(enum.StrEnum):
+    """State of a row of the ledger."""
+
+    CLAIMED = "claimed"
+    PENDING = "pending"
+    SETTLED = "settled"
+    RELEASED = "released"
+    UNKNOWN = "unknown"
+
+
+class Settlement(msgspec.Struct, frozen=True, gc=False):
+    """How a claimed call ended: rides the commit of the contacts it was made for.
+
+    What was reserved is given back and `charged` spent. `answer` is kept for `keep_s` seconds where there is one.
+    `handle` and `poll_at` (seconds since the epoch) with PENDING.
+    """
+
+    call_id: UUID
+    key: Key
+    state: CallState
+    charged: Amount = NOTHING
+    outcome: str = ""
+    reason: str = ""
+    answer: Answer | None = None
+    keep_s: float = 0.0
+    handle: str = ""
+    poll_at: float = 0.0
+
+
+class Saving(msgspec.Struct, frozen=True, gc=False):
+    """What an ERID did not have to pay, since it was answered already or asked at the same time by another."""
+
+    tenant: str
+    erid: UUID
+    amount: Amount
+
+
+class Ledger(Protocol):
+    """Where claims are decided."""
+
+    async def claim(self, claims: Sequence[Claim]) -> Sequence[Decision]:
+        """Decide on each claim, in one transaction that is committed when this returns. No key stands twice.
+
+        Raises StoreUnavailable: nothing may be sent; CommitUnknown: what was claimed is found `unknown` later.
+        """

@@ -1,0 +1,308 @@
+"""The ledger in Postgres: claims decided in a transaction of their own, settlements within that of a commit."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from des import failpoints
+from des.failpoints import Failpoint
+from des.ledger import Amount, Answer, CallState, Claim, Decision, Saving, Settlement, Verdict
+from des.store.postgres import Connection, Database, mapped_errors
+from des.store.statements import statements
+
+_SQL = statements("ledger")
+_HOLD_LEASES = statements("commit")["hold_leases"]
+
+REPLAY_AFTER_S = 30.0
+"""An unknown call is sent again only when it is this old: until then the vendor may still be at work on it."""
+
+Scope = tuple[str, str, str]
+"""Tenant, kind of scope, name: the key of a budget."""
+
+
+class Cap(msgspec.Struct, frozen=True):
+    """The most that may be spent, in millionths; None: no bound."""
+
+    credits: int | None = None
+    money: int | None = None
+
+
+class Caps(msgspec.Struct, frozen=True):
+    """Caps as configured: by provider (each tenant's spending there), and by tenant."""
+
+    providers: Mapping[str, Cap] = {}
+    tenants: Mapping[str, Cap] = {}
+
+    def of(self, scope: Scope) -> Cap:
+        """The configured cap of a scope; an ERID's is its caller's and stands in its row."""
+        tenant, kind, name = scope
+        if kind == "provider":
+            return self.providers.get(name, Cap())
+        return self.tenants.get(tenant, Cap()) if kind == "tenant" else Cap()
+
+
+class PostgresLedger:
+    """`des.ledger.Ledger` for one worker, `owner` in table `lease`."""
+
+    def __init__(self, database: Database, owner: UUID, caps: Caps) -> None:
+        """Take the pool, the worker's id, and the configured caps of tenants and providers."""
+        self._database = database
+        self._owner = owner
+        self._caps = caps
+
+    async def claim(self, claims: Sequence[Claim]) -> Sequence[Decision]:
+        """See Ledger."""
+        with mapped_errors():
+            async with self._database.transaction() as connection:
+                decisions = await self._decide(connection, claims)
+                failpoints.hit(Failpoint.CLAIM_BEFORE_COMMIT)
+        failpoints.hit(Failpoint.CLAIM_COMMITTED_NOT_SENT)
+        return [decisions[claim.id] for claim in claims]
+
+    async def _decide(self, connection: Connection, claims: Sequence[Claim]) -> dict[UUID, Decision]:
+        held = await connection.fetch(_HOLD_LEASES, sorted({claim.partition for claim in claims}), self._owner)
+        epochs = {row["partition"]: row["epoch"] for row in held}
+        decisions = {c.id: Decision(Verdict.STALE, c.id) for c in claims if epochs.get(c.partition) != c.epoch}
+        current = [claim for claim in claims if claim.id not in decisions]
+        if not current:
+            return decisions
+        opened = await self._open(connection, current)
+        refused = [claim for claim in current if claim.id not in opened]
+        if refused:
+            decisions |= await self._twins(connection, refused)
+        ours = [claim for claim in current if claim.id in opened]
+        decisions |= await _answered(connection, ours)
+        open_ = [claim for claim in ours if claim.id not in decisions]
+        decisions |= await self._reserve(connection, open_)
+        not_sent = [claim.id for claim in ours if claim.id in decisions]
+        if not_sent:
+            await connection.execute(_SQL["withdraw_calls"], not_sent)
+        return decisions | {c.id: Decision(Verdict.CLAIMED, c.id) for c in open_ if c.id not in decisions}
+
+    async def _open(self, connection: Connection, claims: Sequence[Claim]) -> set[UUID]:
+        rows = await connection.fetch(
+            _SQL["open_calls"],
+            [claim.id for claim in claims],
+            *_keys(claims),
+            [claim.erid for claim in claims],
+            [claim.partition for claim in claims],
+            [claim.epoch for claim in claims],
+            [claim.price.credits for claim in claims],
+            [claim.price.money for claim in claims],
+            self._owner,
+        )
+        return {row["id"] for row in rows}
+
+    async def _twins(self, connection: Connection, claims: Sequence[Claim]) -> dict[UUID, Decision]:
+        """Decide on claims whose key is open already; one that may be sent again for nothing is taken over."""
+        rows = await connection.fetch(_SQL["open_twins"], *_keys(claims), REPLAY_AFTER_S)
+        # One that is not there any more was closed this moment: asked again, the claim finds its answer.
+        decisions = {claim.id: Decision(Verdict.IN_FLIGHT, claim.id) for claim in claims}
+        replays: dict[UUID, Claim] = {}
+        for row in rows:
+            claim = claims[row["ordinal"] - 1]
+            match CallState(row["state"]):
+                case CallState.PENDING:
+                    decisions[claim.id] = Decision(Verdict.PENDING, row["id"], handle=row["handle"])
+                case CallState.UNKNOWN if claim.replay_free:
+                    if row["old"]:
+                        replays[row["id"]] = claim
+                case CallState.UNKNOWN:
+                    decisions[claim.id] = Decision(Verdict.HELD, row["id"])
+                case _:
+                    decisions[claim.id] = Decision(Verdict.IN_FLIGHT, row["id"])
+        if replays:
+            taken = await connection.fetch(
+                _SQL["take_over_calls"],
+                list(replays),
+                [claim.partition for claim in replays.values()],
+                [claim.epoch for claim in replays.values()],
+                self._owner,
+            )
+            for row in taken:
+                decisions[replays[row["id"]].id] = Decision(Verdict.CLAIMED, row["id"])
+        return decisions
+
+    async def _reserve(self, connection: Connection, claims: Sequence[Claim]) -> dict[UUID, Decision]:
+        """Reserve each claim's price in its three budgets, in order; answer those for which there is no room."""
+        if not claims:
+            return {}
+        scopes = sorted({scope for claim in claims for scope in _scopes(claim)})
+        columns = [list(column) for column in zip(*scopes, strict=True)]
+        locked = await connection.fetch(_SQL["lock_budgets"], *columns)
+        if len(locked) < len(scopes):
+            await connection.execute(_SQL["open_budgets"], *columns)
+            locked = await connection.fetch(_SQL["lock_budgets"], *columns)
+        left = {(row["tenant"], row["scope"], row["name"]): self._left(row) for row in locked}
+        decisions: dict[UUID, Decision] = {}
+        reserved = Changes()
+        for claim in claims:
+            mine = _scopes(claim)
+            full = next((scope for scope in mine if not _fits(left[scope], claim.price)), None)
+            if full is not None:
+                decisions[claim.id] = Decision(Verdict.OVER_BUDGET, claim.id, scope=full[1])
+                continue
+            for scope in mine:
+                _take(left[scope], claim.price)
+            reserved.reserve(mine, claim.price)
+        await reserved.write(connection)
+        return decisions
+
+    def _left(self, row: Mapping[str, Any]) -> list[int | None]:
+        """Credits and money that a budget has room for; None without a cap."""
+        cap = Cap(row["cap"], row["cap_money"])
+        if row["scope"] != "erid":
+            cap = self._caps.of((row["tenant"], row["scope"], row["name"]))
+        return [
+            None if cap.credits is None else cap.credits - row["used"],
+            None if cap.money is None else cap.money - row["used_money"],
+        ]
+
+
+class Changes:
+    """Changes of budgets, summed, written in order of their key."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._sums: defaultdict[Scope, list[int]] = defaultdict(lambda: [0] * 6)
+
+    def reserve(self, scopes: Iterable[Scope], amount: Amount) -> None:
+        """Set an amount aside."""
+        for scope in scopes:
+            self._sums[scope][0] += amount.credits
+            self._sums[scope][1] += amount.money
+
+    def settle(self, scopes: Iterable[Scope], reserved: Amount, charged: Amount) -> None:
+        """Give back what was set aside, spend what was charged."""
+        for scope in scopes:
+            sums = self._sums[scope]
+            sums[0] -= reserved.credits
+            sums[1] -= reserved.money
+            sums[2] += charged.credits
+            sums[3] += charged.money
+
+    def save(self, scopes: Iterable[Scope], amount: Amount) -> None:
+        """Note what was not spent."""
+        for scope in scopes:
+            self._sums[scope][4] += amount.credits
+            self._sums[scope][5] += amount.money
+
+    async def write(self, connection: Connection) -> None:
+        """Write all of it in one statement; budgets that are not there yet are opened without a cap."""
+        changes = sorted(item for item in self._sums.items() if any(item[1]))
+        if not changes:
+            return
+        scopes = [list(column) for column in zip(*(scope for scope, _ in changes), strict=True)]
+        await connection.execute(_SQL["open_budgets"], *scopes)
+        await connection.execute(
+            _SQL["change_budgets"], *scopes, *[[sums[index] for _, sums in changes] for index in range(6)]
+        )
+
+
+def scopes_of(tenant: str, provider: str, erid: UUID) -> tuple[Scope, Scope, Scope]:
+    """The budgets that a call counts against."""
+    return (tenant, "erid", str(erid)), (tenant, "provider", provider), (tenant, "tenant", "")
+
+
+async def orphan(database: Database, owner: UUID, partition: int, epoch: int) -> int:
+    """Mark what an earlier epoch left claimed as unknown; answer how many. Raises StoreUnavailable."""
+    async with database.connection() as connection:
+        return len(await connection.fetch(_SQL["orphan_calls"], partition, owner, epoch))
+
+
+async def settle(connection: Connection, settlements: Sequence[Settlement], savings: Sequence[Saving]) -> None:
+    """Write settlements and savings within the caller's transaction; what was settled before counts once."""
+    changes = Changes()
+    if settlements:
+        landed: set[UUID] = set()
+        for row in await _settle_calls(connection, settlements):
+            landed.add(row["id"])
+            if row["state"] in {CallState.SETTLED, CallState.RELEASED}:
+                changes.settle(
+                    scopes_of(row["tenant"], row["provider"], row["erid"]),
+                    Amount(row["reserved"], row["reserved_money"]),
+                    Amount(row["charged"], row["charged_money"]),
+                )
+        await _keep_answers(connection, [one for one in settlements if one.answer is not None and one.call_id in landed])
+    for saving in savings:
+        changes.save([(saving.tenant, "erid", str(saving.erid)), (saving.tenant, "tenant", "")], saving.amount)
+    await changes.write(connection)
+
+
+async def _settle_calls(connection: Connection, settlements: Sequence[Settlement]) -> Sequence[Mapping[str, Any]]:
+    """End the calls; answer the rows that this ended. What was reserved for whom stands in the row, and nowhere else."""
+    ordered = sorted(settlements, key=lambda settlement: settlement.call_id)
+    rows: Sequence[Mapping[str, Any]] = await connection.fetch(
+        _SQL["settle_calls"],
+        [one.call_id for one in ordered],
+        [one.state.value for one in ordered],
+        [one.outcome for one in ordered],
+        [one.reason for one in ordered],
+        [one.answer.reference if one.answer else "" for one in ordered],
+        [one.charged.credits for one in ordered],
+        [one.charged.money for one in ordered],
+        [one.handle for one in ordered],
+        [one.poll_at for one in ordered],
+    )
+    return rows
+
+
+async def _keep_answers(connection: Connection, settlements: Sequence[Settlement]) -> None:
+    latest = {settlement.key: settlement for settlement in settlements}
+    if not latest:
+        return
+    kept = [(one, one.answer) for one in latest.values() if one.answer is not None]
+    await connection.execute(
+        _SQL["keep_answers"],
+        [one.key.tenant for one, _ in kept],
+        [one.key.provider for one, _ in kept],
+        [one.key.operation for one, _ in kept],
+        [one.key.person for one, _ in kept],
+        [answer.outcome for _, answer in kept],
+        [answer.values for _, answer in kept],
+        [answer.reference for _, answer in kept],
+        [answer.cost.credits for _, answer in kept],
+        [answer.cost.money for _, answer in kept],
+        [one.call_id for one, _ in kept],
+        [one.keep_s for one, _ in kept],
+    )
+
+
+async def _answered(connection: Connection, claims: Sequence[Claim]) -> dict[UUID, Decision]:
+    """Decide on claims whose key was answered. Looked at after they were claimed: a twin that settled meanwhile shows."""
+    if not claims:
+        return {}
+    rows = await connection.fetch(_SQL["fresh_answers"], *_keys(claims))
+    decisions: dict[UUID, Decision] = {}
+    for row in rows:
+        claim = claims[row["ordinal"] - 1]
+        answer = Answer(row["outcome"], row["fields"], row["reference"], Amount(row["cost"], row["cost_money"]))
+        decisions[claim.id] = Decision(Verdict.ANSWERED, claim.id, answer)
+    return decisions
+
+
+def _keys(claims: Sequence[Claim]) -> tuple[list[str], list[str], list[str], list[str]]:
+    return (
+        [claim.key.tenant for claim in claims],
+        [claim.key.provider for claim in claims],
+        [claim.key.operation for claim in claims],
+        [claim.key.person for claim in claims],
+    )
+
+
+def _scopes(claim: Claim) -> tuple[Scope, Scope, Scope]:
+    return scopes_of(claim.key.tenant, claim.key.provider, claim.erid)
+
+
+def _fits(left: Sequence[int | None], price: Amount) -> bool:
+    return (left[0] is None or price.credits <= left[0]) and (left[1] is None or price.money <= left[1])
+
+
+def _take(left: list[int | None], price: Amount) -> None:
+    if left[0] is not None:
+        left[0] -= price.credits
+    if left[1] is not None:
+        left[1] -= price.money

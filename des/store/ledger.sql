@@ -1,0 +1,121 @@
+-- The ledger. A claim is committed before its call is sent; a settlement rides the commit of what the call found. Rows are
+-- touched in order of their key: two workers never deadlock.
+
+-- name: open_calls
+-- Claims keys that nobody has open. Where another transaction is just closing one, this waits for it, so that the answer
+-- it leaves is seen by the next statement.
+insert into call (id, tenant, provider, operation, person, erid, partition, owner, epoch, state, reserved, reserved_money)
+select u.id, u.tenant, u.provider, u.operation, u.person, u.erid, u.partition, $11, u.epoch, 'claimed', u.reserved,
+    u.reserved_money
+from unnest(
+    $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::smallint[], $8::bigint[], $9::bigint[],
+    $10::bigint[]
+) as u (id, tenant, provider, operation, person, erid, partition, epoch, reserved, reserved_money)
+order by u.tenant, u.provider, u.operation, u.person
+on conflict (tenant, provider, operation, person) where state in ('claimed', 'pending', 'unknown') do nothing
+returning id;
+
+-- name: open_twins
+-- The open calls of these keys, which kept ours from being claimed.
+select u.ordinal, c.id, c.state, c.handle, c.claimed_at < now() - make_interval(secs => $5) as old
+from unnest($1::text[], $2::text[], $3::text[], $4::text[]) with ordinality as u (tenant, provider, operation, person, ordinal)
+join call c on c.tenant = u.tenant and c.provider = u.provider and c.operation = u.operation and c.person = u.person
+    and c.state in ('claimed', 'pending', 'unknown');
+
+-- name: take_over_calls
+-- An unknown call that may be sent again at no charge becomes this worker's; its reservation stays as it was.
+update call c
+set state = 'claimed', owner = $4, epoch = u.epoch, partition = u.partition, claimed_at = now()
+from unnest($1::uuid[], $2::smallint[], $3::bigint[]) as u (id, partition, epoch)
+where c.id = u.id and c.state = 'unknown'
+returning c.id;
+
+-- name: fresh_answers
+-- Answers that are still believed.
+select u.ordinal, a.outcome, a.fields::text as fields, a.reference, a.cost, a.cost_money
+from unnest($1::text[], $2::text[], $3::text[], $4::text[]) with ordinality as u (tenant, provider, operation, person, ordinal)
+join answer a on a.tenant = u.tenant and a.provider = u.provider and a.operation = u.operation and a.person = u.person
+where a.expires_at > now();
+
+-- name: withdraw_calls
+-- Claims of this transaction that are not to be sent after all.
+delete from call where id = any($1::uuid[]);
+
+-- name: open_budgets
+-- The budgets of a group that are not there yet, without a cap.
+insert into budget (tenant, scope, name)
+select u.tenant, u.scope, u.name
+from unnest($1::text[], $2::text[], $3::text[]) as u (tenant, scope, name)
+order by u.tenant, u.scope, u.name
+on conflict (tenant, scope, name) do nothing;
+
+-- name: lock_budgets
+-- What each budget has used up, held until the claims are committed. Caps of tenants and providers are settings; that of
+-- an ERID stands in its row.
+select b.tenant, b.scope, b.name, b.cap, b.cap_money,
+    b.reserved + b.spent as used, b.reserved_money + b.spent_money as used_money
+from unnest($1::text[], $2::text[], $3::text[]) as u (tenant, scope, name)
+join budget b on b.tenant = u.tenant and b.scope = u.scope and b.name = u.name
+order by b.tenant, b.scope, b.name
+for update of b;
+
+-- name: change_budgets
+-- Reserves (positive), gives back (negative), spends and saves.
+update budget b
+set reserved = b.reserved + u.reserved,
+    reserved_money = b.reserved_money + u.reserved_money,
+    spent = b.spent + u.spent,
+    spent_money = b.spent_money + u.spent_money,
+    saved = b.saved + u.saved,
+    saved_money = b.saved_money + u.saved_money
+from unnest(
+    $1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[]
+) as u (tenant, scope, name, reserved, reserved_money, spent, spent_money, saved, saved_money)
+where b.tenant = u.tenant and b.scope = u.scope and b.name = u.name;
+
+-- name: settle_calls
+-- Ends open calls. One that is settled already (an earlier try had landed) is left alone and not counted again.
+update call c
+set state = u.state,
+    outcome = u.outcome,
+    reason = u.reason,
+    reference = u.reference,
+    charged = u.charged,
+    charged_money = u.charged_money,
+    handle = u.handle,
+    poll_at = to_timestamp(nullif(u.poll_at, 0)),
+    settled_at = case when u.state in ('settled', 'released') then now() end
+from unnest(
+    $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::float8[]
+) as u (id, state, outcome, reason, reference, charged, charged_money, handle, poll_at)
+where c.id = u.id and c.state in ('claimed', 'pending', 'unknown')
+returning c.id, c.tenant, c.provider, c.erid, c.state, c.reserved, c.reserved_money, c.charged, c.charged_money;
+
+-- name: keep_answers
+-- What was paid for is kept; a newer answer replaces an older one.
+insert into answer (
+    tenant, provider, operation, person, outcome, fields, reference, cost, cost_money, call_id, expires_at
+)
+select u.tenant, u.provider, u.operation, u.person, u.outcome, u.fields::jsonb, u.reference, u.cost, u.cost_money, u.call_id,
+    now() + make_interval(secs => u.keep_s)
+from unnest(
+    $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::bigint[],
+    $10::uuid[], $11::float8[]
+) as u (tenant, provider, operation, person, outcome, fields, reference, cost, cost_money, call_id, keep_s)
+order by u.tenant, u.provider, u.operation, u.person
+on conflict (tenant, provider, operation, person) do update
+set outcome = excluded.outcome,
+    fields = excluded.fields,
+    reference = excluded.reference,
+    cost = excluded.cost,
+    cost_money = excluded.cost_money,
+    call_id = excluded.call_id,
+    answered_at = now(),
+    expires_at = excluded.expires_at;
+
+-- name: orphan_calls
+-- At a takeover: whatever an earlier epoch claimed and did not settle may have been sent, and nobody knows.
+update call
+set state = 'unknown', reason = 'the worker that sent it ended before an answer was stored'
+where partition = $1 and state = 'claimed' and (owner <> $2 or epoch <> $3)
+returning id;
