@@ -51,7 +51,7 @@ def blocks(name: str) -> list[str]:
     initials = _NICKNAME_INITIALS.get(first)
     if initials is None:
         return [block_of(name)]
-    return list(dict.fromkeys(block_of(f"{initial} {rest}") for initial in initials))
+    return list(dict.fromkeys(block_of(f"{initial} {rest}".rstrip()) for initial in initials))
 
 
 def _similarity(one: list[str], other: list[str]) -> float:

@@ -1,0 +1,189 @@
+"""The ledger on a real Postgres: one claim a key, caps that hold, settlements that count once."""
+
+import asyncio
+from uuid import UUID, uuid4
+
+import pytest
+
+from des.ledger import Amount, Answer, CallState, Claim, Key, Saving, Settlement, Verdict
+from des.store.contract import CommitUnit, partition_of
+from des.store.ledger import REPLAY_AFTER_S, Cap, Caps, PostgresLedger
+from des.store.postgres import Database
+from des.store.work import PostgresWorkStore
+
+ERID, OTHER_ERID = UUID(int=1), UUID(int=2)
+OWNER, OTHER_OWNER = UUID(int=11), UUID(int=12)
+PRICE = Amount(1_000_000, 50_000)
+FOUND = Answer("found", '{"email":{"value":"a@b.c"}}', "r1", PRICE)
+
+
+@pytest.fixture
+async def leased(database: Database) -> Database:
+    """A database in which OWNER holds every partition under epoch 1."""
+    async with database.connection() as connection:
+        await connection.execute("insert into worker values ($1, now() + interval '1 hour')", OWNER)
+        await connection.execute("update lease set owner = $1, epoch = 1", OWNER)
+    return database
+
+
+def claim(person: str, erid: UUID = ERID, *, price: Amount = PRICE, epoch: int = 1, replay_free: bool = False) -> Claim:
+    key = Key("default", "hunter", "email_finder", person)
+    return Claim(uuid4(), key, erid, partition_of("default", erid), epoch, price, replay_free)
+
+
+def settlement(of: Claim, state: CallState = CallState.SETTLED, answer: Answer | None = FOUND) -> Settlement:
+    charged = PRICE if state is CallState.SETTLED else Amount()
+    return Settlement(of.id, of.key, state, charged, "found", "", answer, 60.0)
+
+
+async def settle(database: Database, *settlements: Settlement, epoch: int = 1, savings: tuple[Saving, ...] = ()) -> None:
+    unit = CommitUnit("default", ERID, partition_of("default", ERID), epoch, (), settlements, savings)
+    await PostgresWorkStore(database, OWNER).commit([unit])
+
+
+async def budget(database: Database, scope: str, name: str = "") -> tuple[int, ...]:
+    async with database.connection() as connection:
+        row = await connection.fetchrow(
+            "select reserved, reserved_money, spent, spent_money, saved from budget where scope = $1 and name = $2",
+            scope,
+            name,
+        )
+    return tuple(row) if row else ()
+
+
+def ledger_of(database: Database, owner: UUID = OWNER, caps: Caps | None = None) -> PostgresLedger:
+    return PostgresLedger(database, owner, caps or Caps())
+
+
+async def test_a_key_is_claimed_once_whoever_asks(leased: Database) -> None:
+    first = claim("n:doe")
+    (decision,) = await ledger_of(leased).claim([first])
+    assert decision.verdict is Verdict.CLAIMED
+    again, another = await ledger_of(leased).claim([claim("n:doe", OTHER_ERID), claim("n:roe", OTHER_ERID)])
+    assert (again.verdict, again.call_id) == (Verdict.IN_FLIGHT, first.id)
+    assert another.verdict is Verdict.CLAIMED
+
+
+async def test_claims_at_the_same_moment_have_one_winner(leased: Database) -> None:
+    people = [f"n:{number}" for number in range(20)]
+    rounds = await asyncio.gather(
+        *(ledger_of(leased).claim([claim(person, UUID(int=100 + worker)) for person in people]) for worker in range(6))
+    )
+    for decisions in zip(*rounds, strict=True):
+        assert sorted(decision.verdict for decision in decisions) == ["claimed", *["in_flight"] * 5]
+
+
+async def test_what_was_answered_is_not_asked_again(leased: Database) -> None:
+    first = claim("n:doe")
+    await ledger_of(leased).claim([first])
+    await settle(leased, settlement(first))
+    (decision,) = await ledger_of(leased).claim([claim("n:doe", OTHER_ERID)])
+    assert decision.verdict is Verdict.ANSWERED
+    assert decision.answer is not None
+    assert (decision.answer.outcome, decision.answer.cost) == (FOUND.outcome, FOUND.cost)
+    async with leased.connection() as connection:
+        assert await connection.fetchval("select count(*) from call") == 1
+        await connection.execute("update answer set expires_at = now() - interval '1 second'")
+    (decision,) = await ledger_of(leased).claim([claim("n:doe", OTHER_ERID)])
+    assert decision.verdict is Verdict.CLAIMED
+
+
+async def test_reserved_becomes_spent_or_comes_back(leased: Database) -> None:
+    paid, free = claim("n:paid"), claim("n:free")
+    await ledger_of(leased).claim([paid, free])
+    for scope, name in (("erid", str(ERID)), ("tenant", ""), ("provider", "hunter")):
+        assert await budget(leased, scope, name) == (2_000_000, 100_000, 0, 0, 0)
+    await settle(leased, settlement(paid), settlement(free, CallState.RELEASED, None))
+    for scope, name in (("erid", str(ERID)), ("tenant", ""), ("provider", "hunter")):
+        assert await budget(leased, scope, name) == (0, 0, 1_000_000, 50_000, 0)
+
+
+async def test_a_settlement_counts_once_and_a_stale_epoch_still_settles(leased: Database) -> None:
+    paid = claim("n:paid")
+    await ledger_of(leased).claim([paid])
+    await settle(leased, settlement(paid), epoch=0)
+    await settle(leased, settlement(paid))
+    assert await budget(leased, "tenant") == (0, 0, 1_000_000, 50_000, 0)
+
+
+async def test_a_cap_is_never_passed_however_many_ask_at_once(leased: Database) -> None:
+    caps = Caps(tenants={"default": Cap(credits=7_500_000)})
+    rounds = await asyncio.gather(
+        *(
+            ledger_of(leased, caps=caps).claim([claim(f"n:{worker}/{number}", UUID(int=worker)) for number in range(5)])
+            for worker in range(8)
+        )
+    )
+    verdicts = [decision.verdict for decisions in rounds for decision in decisions]
+    assert verdicts.count(Verdict.CLAIMED) == 7
+    assert verdicts.count(Verdict.OVER_BUDGET) == 33
+    assert {d.scope for decisions in rounds for d in decisions if d.verdict is Verdict.OVER_BUDGET} == {"tenant"}
+    assert (await budget(leased, "tenant"))[0] == 7_000_000
+    async with leased.connection() as connection:
+        assert await connection.fetchval("select count(*) from call") == 7
+
+
+@pytest.mark.parametrize(("scope", "name"), [("provider", "hunter"), ("erid", str(ERID))])
+async def test_each_scope_has_its_cap(leased: Database, scope: str, name: str) -> None:
+    caps = Caps(providers={"hunter": Cap(money=50_000)}) if scope == "provider" else Caps()
+    if scope == "erid":
+        async with leased.connection() as connection:
+            await connection.execute(
+                "insert into budget (tenant, scope, name, cap) values ('default', 'erid', $1, 1500000)", name
+            )
+    one, two = await ledger_of(leased, caps=caps).claim([claim("n:one"), claim("n:two")])
+    assert (one.verdict, two.verdict, two.scope) == (Verdict.CLAIMED, Verdict.OVER_BUDGET, scope)
+
+
+async def test_a_worker_without_the_lease_claims_nothing(leased: Database) -> None:
+    verdicts = [
+        (await ledger_of(leased, OTHER_OWNER).claim([claim("n:doe")]))[0].verdict,
+        (await ledger_of(leased).claim([claim("n:doe", epoch=2)]))[0].verdict,
+    ]
+    assert verdicts == [Verdict.STALE, Verdict.STALE]
+    async with leased.connection() as connection:
+        assert await connection.fetchval("select count(*) from call") == 0
+
+
+async def test_what_an_earlier_epoch_left_is_unknown_and_held(leased: Database) -> None:
+    sent = claim("n:sent")
+    await ledger_of(leased).claim([sent])
+    async with leased.connection() as connection:
+        await connection.execute("update lease set owner = $1, epoch = 2", OTHER_OWNER)
+    store = PostgresWorkStore(leased, OTHER_OWNER)
+    partition = partition_of("default", ERID)
+    assert await store.orphan(partition, 2) == 1
+    assert await store.orphan(partition, 2) == 0
+    held, replayed = [
+        (await ledger_of(leased, OTHER_OWNER).claim([claim("n:sent", epoch=2, replay_free=free)]))[0]
+        for free in (False, True)
+    ]
+    assert (held.verdict, held.call_id) == (Verdict.HELD, sent.id)
+    assert replayed.verdict is Verdict.IN_FLIGHT, "it may still be under way at the vendor"
+    assert (await budget(leased, "tenant"))[0] == PRICE.credits, "what may have been charged stays reserved"
+
+
+async def test_an_old_unknown_call_is_taken_over_where_replay_is_free(leased: Database) -> None:
+    sent = claim("n:sent")
+    await ledger_of(leased).claim([sent])
+    async with leased.connection() as connection:
+        await connection.execute(
+            "update call set state = 'unknown', claimed_at = now() - make_interval(secs => $1)", REPLAY_AFTER_S + 1
+        )
+    (decision,) = await ledger_of(leased).claim([claim("n:sent", replay_free=True)])
+    assert (decision.verdict, decision.call_id) == (Verdict.CLAIMED, sent.id)
+    await settle(leased, settlement(sent))
+    assert await budget(leased, "tenant") == (0, 0, 1_000_000, 50_000, 0)
+
+
+async def test_a_handle_is_found_again(leased: Database) -> None:
+    sent = claim("n:sent")
+    await ledger_of(leased).claim([sent])
+    await settle(leased, Settlement(sent.id, sent.key, CallState.PENDING, outcome="pending", handle="job 7"))
+    (decision,) = await ledger_of(leased).claim([claim("n:sent", OTHER_ERID)])
+    assert (decision.verdict, decision.call_id, decision.handle) == (Verdict.PENDING, sent.id, "job 7")
+
+
+async def test_savings_are_counted(leased: Database) -> None:
+    await settle(leased, savings=(Saving("default", ERID, PRICE),))
+    assert (await budget(leased, "erid", str(ERID)))[4] == PRICE.credits
