@@ -10,7 +10,7 @@ from des import failpoints
 from des.actors.acceptor import Acceptor, Backlog
 from des.actors.engine import Engine
 from des.actors.leases import LeaseKeeper
-from des.app.metrics import watch_worker
+from des.app.metrics import watch_ingest, watch_relay, watch_worker
 from des.app.providers import build_caps, build_dispatchers, build_providers, build_waterfall
 from des.broker.consumer import AmqpConsumer
 from des.broker.publisher import AmqpPublisher, user_of
@@ -137,6 +137,7 @@ class App:
         publisher = AmqpPublisher(self._amqp_url, name="event publisher")
         self._checks["event publisher"] = _ready(publisher)
         self._relay = Relay(Outbox(self._database), publisher, self._clock)
+        watch_relay(self.telemetry, self._relay)
         return [publisher, self._relay]
 
     def _serving_parts(self) -> Sequence[Service]:
@@ -222,6 +223,7 @@ class App:
         publisher = AmqpPublisher(self._amqp_url, name="intake publisher")
         self._checks["intake publisher"] = _ready(publisher)
         intake = Intake(publisher)
+        watch_ingest(self.telemetry, intake)
         servicer = IngestServicer(intake, self._fields)
         self._grpc_services.append(GrpcService(servicer.service_name, servicer.add_to, servicer.drain))
         body_bytes_max = self._settings.http.body_bytes_max

@@ -2,8 +2,28 @@
 
 from des.actors.acceptor import Acceptor, Backlog
 from des.actors.engine import Engine
+from des.ingest.intake import Intake
+from des.outbox import Relay
 from des.providers.dispatcher import Dispatcher
 from des.telemetry import Measure, Stage, Telemetry
+
+
+def watch_ingest(telemetry: Telemetry, intake: Intake) -> None:
+    """Watch what the doors have taken, until the broker has confirmed it."""
+    watch = telemetry.watch
+    watch(Measure.STAGE_IN, lambda: intake.contacts_taken, stage=Stage.INGEST)
+    watch(Measure.STAGE_DONE, lambda: intake.contacts_confirmed, stage=Stage.INGEST, outcome="confirmed")
+    watch(Measure.STAGE_DONE, lambda: intake.contacts_failed, stage=Stage.INGEST, outcome="failed")
+    watch(Measure.STAGE_IN_FLIGHT, lambda: _unconfirmed(intake), stage=Stage.INGEST)
+
+
+def _unconfirmed(intake: Intake) -> int:
+    return intake.contacts_taken - intake.contacts_confirmed - intake.contacts_failed
+
+
+def watch_relay(telemetry: Telemetry, relay: Relay) -> None:
+    """Watch the events that go out."""
+    telemetry.watch(Measure.STAGE_DONE, lambda: relay.published, stage=Stage.RELAY, outcome="published")
 
 
 def watch_worker(telemetry: Telemetry, engine: Engine, acceptor: Acceptor, backlog: Backlog) -> None:

@@ -74,6 +74,10 @@ class Intake:
         self._full_in_flight = 0
         self._flush_is_due = False
         self._draining = False
+        self.contacts_taken = 0
+        self.contacts_confirmed = 0
+        self.contacts_failed = 0
+        """Contacts of messages that were not confirmed; their clients were told to send again."""
         self._room = asyncio.Event()
         self._idle = asyncio.Event()
         self._room.set()
@@ -133,6 +137,7 @@ class Intake:
         return _all([self._add(part) for part in parts])
 
     def _add(self, batch: EncodedBatch) -> asyncio.Future[None]:
+        self.contacts_taken += batch.contacts
         self.bytes_unconfirmed += len(batch.payload)
         self._idle.clear()
         if not self.has_room:
@@ -199,6 +204,10 @@ class Intake:
             self._sets_in_flight[group.tenant] -= 1
             if not self._sets_in_flight[group.tenant]:
                 del self._sets_in_flight[group.tenant]
+        if group.confirmed.exception() is None:
+            self.contacts_confirmed += group.contacts
+        else:
+            self.contacts_failed += group.contacts
         self.bytes_unconfirmed -= group.bytes
         if self.has_room:
             self._room.set()

@@ -146,6 +146,19 @@ async def test_a_refusal_reaches_everyone_in_the_message(
     assert intake.bytes_unconfirmed == 0
 
 
+async def test_it_counts_the_contacts_it_has_taken_and_what_became_of_them(
+    intake: Intake, publisher: HeldPublisher
+) -> None:
+    confirmed, refused = intake.submit(encoded("John", contacts=3)), intake.submit(encoded("Jane", "other", contacts=2))
+    await publisher.arrived(2)
+    assert (intake.contacts_taken, intake.contacts_confirmed, intake.contacts_failed) == (5, 0, 0)
+    publisher.confirm(0)
+    publisher.refuse(1, Overloaded("queue full"))
+    await asyncio.wait((confirmed, refused))
+    await intake.drain()
+    assert (intake.contacts_taken, intake.contacts_confirmed, intake.contacts_failed) == (5, 3, 2)
+
+
 async def test_a_part_that_is_refused_fails_its_batch(intake: Intake, publisher: HeldPublisher) -> None:
     confirmed = intake.submit(encoded("John", contacts=25_000))
     await publisher.arrived(3)
