@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
+import grpc
 import msgspec
 import pytest
 from google.protobuf.message import DecodeError
+from grpc_status import rpc_status
 
-from des.limits import HTTP_BODY_BYTES_MAX, MIB
+from des.limits import GRPC_MESSAGE_BYTES_MAX, HTTP_BODY_BYTES_MAX, MIB
 from des.surface import SURFACES
 from des.v1 import contact_pb2, ingest_pb2
 from tests.acceptance.bad_batches import AS_JSON, AS_PROTOBUF, FIELDS, JOHN, document, good
@@ -104,6 +106,13 @@ def test_http_refuses_what_it_cannot_read_or_hold(stack: Running) -> None:
     assert (gzip.status, gzip.document["reason"]) == (400, "MALFORMED_ENCODING")
     large = post(http, b" " * (HTTP_BODY_BYTES_MAX + 1))
     assert (large.status, large.document["reason"]) == (413, "TOO_LARGE")
+
+
+def test_a_grpc_message_beyond_its_bound_is_refused_by_grpc_itself(stack: Running) -> None:
+    with pytest.raises(grpc.RpcError) as refused:
+        push_contacts(stack.ready["grpc"], [bytes(GRPC_MESSAGE_BYTES_MAX + 1)])
+    assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert rpc_status.from_call(refused.value) is None  # no RetryInfo: sending it again is of no use
 
 
 # ---- RabbitMQ, where the answer is a row of quarantine -----------------------------------------------------
