@@ -1,4 +1,4 @@
-"""DES, the Data Enrichment Service: contacts go in, providers are asked, everything of one ERID comes out as one object.
+"""DES, the Data Enrichment Service: contacts go in, providers are asked, one object an ERID comes out.
 
     RabbitMQ carries. Postgres decides. Actors work.
 
@@ -13,7 +13,7 @@ Follow one batch, in the order of reading and of the data:
     outbox     7  what was committed is announced, at least once, under the same id
     serving    8  the object, its results and its news, read from Postgres
 
-`app` puts the parts together, `cli` runs them. Beneath all of them: `contact` (values), `errors` (one root, a reason code
-for every surface), `limits` (every bound), `config`, `telemetry`, `lifecycle`. Beside them: `sandbox` (vendors to
-rehearse with), `stack` (private servers), `testing` (conformance suites), `client`.
+`app` puts the parts together, `cli` runs them. Beneath all of them: `contact` (values), `errors` (one root, a reason
+code for every surface), `limits` (every bound), `config`, `telemetry`, `lifecycle`. Beside them: `sandbox` (vendors
+to rehearse with), `stack` (private servers), `testing` (conformance suites), `client`.
 """

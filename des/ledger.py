@@ -4,8 +4,8 @@
       │                  └──no answer──▶ unknown ──▶ replayed where that is free, else held for a person
       └──answered already, in flight, held, over budget: not sent
 
-Amounts are whole millionths (of a credit, of the currency's unit): sums are exact, and a cap is never passed by any of it.
-`providers` and `store` are blind to each other: both know these.
+Amounts are whole millionths (of a credit, of the currency's unit): sums are exact, and a cap is never passed by any
+of it. `providers` and `store` are blind to each other: both know these.
 """
 
 import enum
@@ -82,8 +82,8 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
 class Decision(msgspec.Struct, frozen=True, gc=False):
     """The verdict on one claim.
 
-    `call_id`: the row that is claimed, in flight, pending or held; it may be another's. `answer` with ANSWERED, `handle`
-    with PENDING, `scope` (`tenant`, `provider`, `erid`) with OVER_BUDGET.
+    `call_id`: the row that is claimed, in flight, pending or held; it may be another's. `answer` with ANSWERED,
+    `handle` with PENDING, `scope` (`tenant`, `provider`, `erid`) with OVER_BUDGET.
     """
 
     verdict: Verdict

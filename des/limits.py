@@ -71,7 +71,7 @@ DELIVERY_LIMIT = 20
 
 ACCEPT_GROUP_DELIVERIES_MAX = 300
 ACCEPT_GROUP_CONTACTS_MAX = 16_000
-"""Contacts of one accept transaction, about: by the size of the batches before; one delivery is taken whatever its size."""
+"""Contacts of one accept transaction, judged by the batches before; one delivery is taken whatever its size."""
 ACCEPTED_CONTACTS_HIGH_WATER = 5_000_000
 """Contacts accepted and not finished; above it the acceptor rests and the broker buffers."""
 

@@ -60,16 +60,14 @@ class PatternCount(msgspec.Struct, frozen=True, gc=False):
 
 
 class Asked(msgspec.Struct, frozen=True, gc=False):
-    """Texts to look up, each with the index of its question. No text holds a character that is not printable, but for
-    SEPARATOR.
-    """
+    """Texts to look up, each with the index of its question; all of them printable, but for SEPARATOR."""
 
     texts: Sequence[str] = ()
     indexes: Sequence[int] = ()
 
 
 class PeopleStore(Protocol):
-    """The directory of each tenant. Every call is one statement and raises StoreUnavailable when the database is away."""
+    """The directory of each tenant. Every call is one statement; StoreUnavailable when the database is away."""
 
     async def exact(self, tenant: str, by_identity: Asked, by_company: Asked, by_email: Asked) -> Sequence[Known]:
         """People with exactly these keys or addresses; several for one index where a key belongs to several people."""

@@ -74,9 +74,10 @@ class Acceptor:
         on_accepted: Callable[[Sequence[AcceptedBatch]], None],
         on_dirty: Callable[[int], None],
     ) -> None:
-        """Take where deliveries come from and go to, the fields that may be asked for, whom to tell of new batches, and
-        whom of a partition that may hold batches nobody was told of. `accepting` holds what is being written,
-        `memory` waits until the actors can hold more.
+        """Take where deliveries come from and go to, the fields that may be asked for, and whom to tell.
+
+        `on_accepted` hears of new batches, `on_dirty` of a partition that may hold batches nobody was told of.
+        `accepting` holds what is being written, `memory` waits until the actors can hold more.
         """
         self._consumer = consumer
         self._store = store
@@ -156,7 +157,9 @@ class Acceptor:
                 acceptance = await self._store.accept(batches, refused, self._owned)
             except TransientError as error:
                 may_have_landed = may_have_landed or isinstance(error, CommitUnknown)
-                log.warning(Event.ACCEPT_RETRIED, batches=len(batches), error=str(error), may_have_landed=may_have_landed)
+                log.warning(
+                    Event.ACCEPT_RETRIED, batches=len(batches), error=str(error), may_have_landed=may_have_landed
+                )
             else:
                 if may_have_landed:
                     for partition in {partition_of(batch.tenant, batch.erid) for batch in batches}:

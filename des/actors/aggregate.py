@@ -269,7 +269,5 @@ class Aggregate:
     def _end(self, item: Item, fields: Sequence[str], state: FieldState, reason: str, now: float) -> None:
         for name in fields:
             if name not in item.results:
-                item.results[name] = FieldResult(
-                    state, reason=reason, at=now, attempts=attempts_for(name, item.tried)
-                )
+                item.results[name] = FieldResult(state, reason=reason, at=now, attempts=attempts_for(name, item.tried))
         self._finish(item)

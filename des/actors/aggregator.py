@@ -6,7 +6,6 @@ scheduler), whose reply comes back as mail. So it holds nothing open, can be dro
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol, assert_never
-from uuid import UUID
 
 import msgspec
 
@@ -161,7 +160,7 @@ class Aggregator:
         settlements: Sequence[Settlement] = (),
         savings: Sequence[Saving] = (),
     ) -> None:
-        """Hear from a dispatcher. What a call cost is committed with what it found, or alone when nobody is here to hear."""
+        """Hear from a dispatcher. What a call cost is committed with what it found, or alone when this is dead."""
         if self.dead:
             self.settle(settlements)
         elif settlements or savings:
@@ -255,7 +254,9 @@ class Aggregator:
         effects = self._aggregate.take_effects()
         for step, items in effects.asks.items():
             questions = [Question(self.tenant, item.contact, step.asks) for item in items]
-            self._parts.dispatchers[step.provider].submit(Ask(self.tenant, self.erid, step, self, items, questions))
+            self._parts.dispatchers[step.provider].submit(
+                Ask(self.tenant, self.erid, step, self, items, questions=questions)
+            )
         if effects.rows or self._settlements or self._savings:
             settlements, self._settlements = self._settlements, []
             savings, self._savings = self._savings, []

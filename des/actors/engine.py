@@ -1,8 +1,8 @@
 """The engine: the actors and the components they share, wired and given one life.
 
-    accepted ─▶ router ─▶ aggregator ⇄ scheduler, loader, dispatchers ─▶ committer ─▶ on_committed
-                  ▲                                                         │
-     leases ──────┘◀───────── supervisor, recovery ◀── failed, stale ───────┘
+accepted ─▶ router ─▶ aggregator ⇄ scheduler, loader, dispatchers ─▶ committer ─▶ on_committed
+▲                                                         │
+leases ──────┘◀───────── supervisor, recovery ◀── failed, stale ───────┘
 """
 
 import asyncio
@@ -80,7 +80,7 @@ class Engine:
         await self._services.stop()
 
     async def release(self, partitions: Collection[int]) -> None:
-        """Let what is in work of these partitions finish, for DRAIN_S at most, and take nothing new of them into work."""
+        """Let what is in work of these partitions finish, DRAIN_S at most, and take nothing new of them into work."""
         self.router.rest(partitions)
         waited_s = 0.0
         while self.router.is_busy(partitions) and waited_s < DRAIN_S:

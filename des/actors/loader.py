@@ -24,7 +24,7 @@ class Loader:
     name = "loader"
 
     def __init__(self, store: WorkStore, clock: Clock, accepting: Container[BatchKey]) -> None:
-        """Take the store to read, and the batches whose accept is under way: theirs to announce, even if it shows already."""
+        """Take the store to read, and the batches whose accept is under way: their acceptor announces them."""
         self._store = store
         self._accepting = accepting
         self._clock = clock

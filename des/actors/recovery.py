@@ -1,8 +1,8 @@
 """Recovery: finds open batches in Postgres that no aggregator knows of, and has aggregators made for them.
 
 A partition is scanned when its lease is gained, when another worker says that it accepted something for it, when an
-aggregator was dropped, and when there was no place for one. The scan steps down an index from ERID to ERID and waits for
-a place, so that ten thousand ERIDs, or ten million, pass through the same memory.
+aggregator was dropped, and when there was no place for one. The scan steps down an index from ERID to ERID and waits
+for a place, so that ten thousand ERIDs, or ten million, pass through the same memory.
 """
 
 import asyncio

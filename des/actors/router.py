@@ -4,8 +4,8 @@
 
 An ERID has an aggregator only while its partition's lease is held, and only under that lease's epoch. One that fails is
 dropped and rebuilt from Postgres once its commits under way have ended; its neighbours go on. Aggregators are made when
-there is work and forgotten when there is none, so their number is that of ERIDs with work, up to a bound; beyond it ERIDs
-wait in Postgres for a place.
+there is work and forgotten when there is none, so their number is that of ERIDs with work, up to a bound; beyond it
+ERIDs wait in Postgres for a place.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ class Router:
     def __init__(
         self, supervisor: Supervisor, on_dirty: Callable[[int], None], on_gained: Callable[[int, int], None]
     ) -> None:
-        """Take the supervisor, whom to tell of a partition that holds open batches nobody knows of, and of one gained."""
+        """Take the supervisor, and whom to tell of a partition with batches nobody knows of, and of one gained."""
         self._supervisor = supervisor
         self._on_dirty = on_dirty
         self._on_gained = on_gained
@@ -165,7 +165,7 @@ class Router:
     # ---- inside --------------------------------------------------------------------------------------------------
 
     def _aggregator(self, erid: Erid, partition: int) -> Aggregator | None:
-        """Find the ERID's aggregator or make one; None where it may not be made now, and a scan will come back to it."""
+        """Find the ERID's aggregator or make one; None where a scan has to come back to it."""
         aggregator = self._aggregators.get(erid)
         if aggregator is not None:
             return aggregator

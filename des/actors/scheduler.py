@@ -1,7 +1,7 @@
 """Decides whose contacts are taken into work next: tenants in turn, and within a tenant its ERIDs in turn.
 
-The contacts in work of a whole process are bounded; who wants some stands in line, gets at most a chunk, and goes to the
-end of its tenant's line. What a commit finishes, or an aggregator gives back, is granted to the next.
+The contacts in work of a whole process are bounded; who wants some stands in line, gets at most a chunk, and goes to
+the end of its tenant's line. What a commit finishes, or an aggregator gives back, is granted to the next.
 """
 
 import asyncio

@@ -1,8 +1,7 @@
-"""The supervisor: an aggregator that was dropped is rebuilt from Postgres once its commits have ended; one that failed
-after a growing while.
+"""The supervisor: an aggregator that was dropped is rebuilt from Postgres once its commits have ended.
 
-Its neighbours never notice. An ERID that fails again and again is tried ever more rarely, and never given up: what is
-accepted is not lost, and the log says why it waits.
+One that failed is rebuilt after a growing while. Its neighbours never notice. An ERID that fails again and again is
+tried ever more rarely, and never given up: what is accepted is not lost, and the log says why it waits.
 """
 
 from collections.abc import Callable

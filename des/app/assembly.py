@@ -1,6 +1,5 @@
 """The parts of each role, and the process they make."""
 
-import asyncio
 import enum
 import gc
 from collections.abc import Collection, Sequence
@@ -124,7 +123,7 @@ class App:
         _spare_the_collector()
 
     async def stop(self) -> None:
-        """Stop every part in the order of the data, within the grace: intake closes, mail drains, the rest is stored."""
+        """Stop every part in the order of the data, within the grace: intake closes, mail drains."""
         await self._services.stop(self._settings.shutdown_grace_s)
 
     def hurry(self) -> None:
@@ -238,8 +237,8 @@ class App:
 def _spare_the_collector() -> None:
     """Take what the start has made out of the garbage collector's sight, and let it look at the rest less often.
 
-    Contacts in work are many small objects without cycles; collecting them at the interpreter's default pace cost a sixth
-    of the service's CPU (bench end_to_end: 24.6 to 20.4 microseconds a contact).
+    Contacts in work are many small objects without cycles; collecting them at the interpreter's default pace cost a
+    sixth of the service's CPU (bench end_to_end: 24.6 to 20.4 microseconds a contact).
     """
     gc.collect()
     gc.freeze()

@@ -129,5 +129,5 @@ def build_caps(settings: Settings) -> Caps:
     return Caps(providers, tenants)
 
 
-def _cap(credits: float | None, money: float | None) -> Cap:
-    return Cap(None if credits is None else millionths(credits), None if money is None else millionths(money))
+def _cap(cap_credits: float | None, cap_money: float | None) -> Cap:
+    return Cap(*[None if amount is None else millionths(amount) for amount in (cap_credits, cap_money)])

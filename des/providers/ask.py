@@ -53,6 +53,7 @@ class Ask:
         step: Step,
         asker: Asker,
         items: Sequence[Any],
+        *,
         questions: Sequence[Question],
         attempts: int = 0,
     ) -> None:
@@ -70,4 +71,4 @@ class Ask:
         """Make an ask of some of these questions, to be put once more."""
         items = [self.items[index] for index in indexes]
         questions = [self.questions[index] for index in indexes]
-        return Ask(self.tenant, self.erid, self.step, self.asker, items, questions, attempts)
+        return Ask(self.tenant, self.erid, self.step, self.asker, items, questions=questions, attempts=attempts)

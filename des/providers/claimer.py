@@ -68,8 +68,7 @@ class Claimer:
         self.groups += 1
         try:
             decisions = await self._ledger.claim([claim for claims, _ in group for claim in claims])
-        except Exception as error:
-            # Whatever it was, it is these claims' alone: each caller decides, the claimer goes on.
+        except Exception as error:  # noqa: BLE001 - each caller decides about its own, the claimer goes on
             for _, decided in group:
                 self._fail(decided, error)
             return

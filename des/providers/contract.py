@@ -68,8 +68,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What one question ended in.
 
     `values` by field name, only with FOUND, at least one. `retry_at` (seconds since the epoch) with RATE_LIMITED and
-    where known with TRANSIENT and QUOTA_EXHAUSTED. `handle` and `poll_at` with PENDING. `cost` in credits, as the vendor said.
-    `source` and `saved` (credits not paid again) are the dispatcher's to set.
+    where known with TRANSIENT and QUOTA_EXHAUSTED. `handle` and `poll_at` with PENDING. `cost` in credits, as the
+    vendor said. `source` and `saved` (credits not paid again) are the dispatcher's to set.
     """
 
     kind: OutcomeKind
@@ -100,7 +100,9 @@ def by_tenant(questions: Sequence[Question]) -> Sequence[tuple[str, Sequence[int
     tenants = {question.tenant for question in questions}
     if len(tenants) == 1:
         return [(tenants.pop(), range(len(questions)))]
-    return [(tenant, [i for i, question in enumerate(questions) if question.tenant == tenant]) for tenant in sorted(tenants)]
+    return [
+        (tenant, [i for i, question in enumerate(questions) if question.tenant == tenant]) for tenant in sorted(tenants)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +112,9 @@ class Traits:
     `gives`: the fields it can answer. `batch_max`: questions a call can carry. `slots`: calls in flight at once.
     `deadline_s`: bound of one call. `attempts_max`: calls for one question before a transient failure is final.
     `remote`: a call leaves this machine and counts against the bound of all calls. `paid` and `replay`: whether asking
-    costs, and asking again. `rate_windows`: permitted calls as (count, window in seconds). `operation`: the vendor's one
-    operation, whose answer serves every field; empty where another set of fields is another operation. `prices`: the most
-    credits by field; those of one question are added up, or the dearest counts.
+    costs, and asking again. `rate_windows`: permitted calls as (count, window in seconds). `operation`: the vendor's
+    one operation, whose answer serves every field; empty where another set of fields is another operation. `prices`:
+    the most credits by field; those of one question are added up, or the dearest counts.
     """
 
     name: str

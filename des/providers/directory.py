@@ -127,9 +127,7 @@ class DirectoryProvider:
         if by_domain.texts:
             near += await self._people.near_domain(tenant, by_domain.asked(), CANDIDATES_MAX)
         if by_skeleton.texts:
-            near += await self._people.near_company(
-                tenant, by_skeleton.asked(), blocks_of_skeletons, CANDIDATES_MAX
-            )
+            near += await self._people.near_company(tenant, by_skeleton.asked(), blocks_of_skeletons, CANDIDATES_MAX)
         candidates: dict[int, list[Known]] = {}
         for person in near:
             candidates.setdefault(person.index, []).append(person)

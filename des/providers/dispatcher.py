@@ -48,7 +48,7 @@ class Dispatcher:
     def __init__(
         self, provider: Provider, clock: Clock, overall: asyncio.Semaphore | None = None, seed: int | None = None
     ) -> None:
-        """Take the provider, the clock and the bound that all calls out of the process share (None: it calls nobody)."""
+        """Take the provider, the clock and the bound that all calls out of the process share (None: no bound)."""
         self.name = f"provider {provider.traits.name}"
         self.provider = provider
         self.traits = provider.traits
@@ -228,7 +228,7 @@ class Dispatcher:
             retry_at = self._clock.time() + RETRY_FIRST_S * (1 + self._random.random())
             return [Outcome(OutcomeKind.RATE_LIMITED, reason=error.reason, retry_at=retry_at)] * len(questions)
         except Exception as error:
-            log.error(Event.PROVIDER_FAILED, provider=self.traits.name, exc_info=error)
+            log.exception(Event.PROVIDER_FAILED, provider=self.traits.name, error=str(error))
             kind = OutcomeKind.UNKNOWN if self.traits.paid else OutcomeKind.TRANSIENT
             return [Outcome(kind, reason=type(error).__name__)] * len(questions)
         if len(outcomes) != len(questions):
@@ -327,7 +327,8 @@ class Dispatcher:
                 seconds = PARKED_S
             if seconds >= longest:
                 longest, reason = seconds, outcome.kind.value
-        self._pauses += 1
+        if not self.paused:  # the calls that were out together are refused together: that is one refusal
+            self._pauses += 1
         self._pause(longest, reason)
 
     def _put_later(self, ask: Ask, delay_s: float) -> None:

@@ -3,13 +3,16 @@
 from collections import deque
 from collections.abc import Sequence
 
+SLACK_S = 0.025
+"""Windows are taken as this much longer: requests reach the far end at other distances than they were sent."""
+
 
 class Limiter:
     """Sliding windows over the calls made. Times are monotonic seconds."""
 
     def __init__(self, windows: Sequence[tuple[int, float]]) -> None:
         """Take the windows as (calls permitted, seconds)."""
-        self._windows = [(permitted, seconds, deque[float]()) for permitted, seconds in windows]
+        self._windows = [(permitted, seconds + SLACK_S, deque[float]()) for permitted, seconds in windows]
 
     def delay_s(self, now: float) -> float:
         """Seconds until one more call is permitted; 0 when it is now."""

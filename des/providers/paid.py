@@ -6,8 +6,9 @@
                └─────over budget, held ─▶ the contact's fields end so
 
 A question whose twin is under way in this process waits for the twin's answer; one under way in another worker is asked
-for again until it is answered or open no more. A call that may have been sent and got no answer is `unknown`: sent again
-where the dialect says that this is free, else kept for a person (`hold`), sent again (`retry`) or passed over (`skip`).
+for again until it is answered or open no more. A call that may have been sent and got no answer is `unknown`: sent
+again where the dialect says that this is free, else kept for a person (`hold`), sent again (`retry`) or passed over
+(`skip`).
 """
 
 import asyncio
@@ -69,8 +70,8 @@ _values = msgspec.json.Decoder(dict[str, Value])
 class Terms:
     """What a provider's calls and answers are worth.
 
-    `credit_price`: money of one credit. `found_s`, `miss_s`: how long an answer is believed. `unknown`: what becomes of a
-    call without an answer that is not free to replay.
+    `credit_price`: money of one credit. `found_s`, `miss_s`: how long an answer is believed. `unknown`: what becomes
+    of a call without an answer that is not free to replay.
     """
 
     credit_price: float = 0.0
@@ -78,9 +79,9 @@ class Terms:
     miss_s: float = 30 * 86_400.0
     unknown: UnknownPolicy = UnknownPolicy.HOLD
 
-    def amount(self, credits: float) -> Amount:
+    def amount(self, cost: float) -> Amount:
         """Credits, with the money they cost."""
-        return Amount(millionths(credits), millionths(credits * self.credit_price))
+        return Amount(millionths(cost), millionths(cost * self.credit_price))
 
 
 class Paying:
@@ -275,9 +276,7 @@ class PaidDispatcher(Dispatcher):
             outcome.poll_at or 0.0,
         )
 
-    def _tell_all(
-        self, one: Paying, outcome: Outcome, source: Source, settlement: Settlement | None = None
-    ) -> None:
+    def _tell_all(self, one: Paying, outcome: Outcome, source: Source, settlement: Settlement | None = None) -> None:
         """Answer the question and its twins; only the one whose call it was has paid."""
         for each in self._with_twins(one):
             ask, mine = each.ask, each is one and settlement is not None
@@ -343,7 +342,7 @@ class PaidDispatcher(Dispatcher):
                 outcomes = await self.provider.collect([handle for _, handle in due])
             except Exception as error:
                 # A provider's bug must not lose the handles: they are asked for again.
-                log.error(Event.PROVIDER_FAILED, provider=self.traits.name, exc_info=error)
+                log.exception(Event.PROVIDER_FAILED, provider=self.traits.name, error=str(error))
         if len(outcomes) != len(due):
             outcomes = [Outcome(OutcomeKind.PENDING)] * len(due)
         for (one, handle), outcome in zip(due, outcomes, strict=True):

@@ -53,7 +53,7 @@ class Step:
         return f"Step({self.provider}: {', '.join(self.asks)})"
 
     def after(self, found: frozenset[str]) -> tuple["Step | None", tuple[str, ...]]:
-        """Where a contact goes once `found` of the asked fields are found: the next step, and the fields that ran out."""
+        """Where a contact goes once these fields are found: the next step, and the fields that ran out."""
         move = self._moves.get(found)
         if move is None:
             move = self._moves[found] = self._plan.move(self, found)
@@ -69,7 +69,7 @@ class Waterfall:
         gives: Mapping[str, frozenset[str]],
         paid: Container[str] = frozenset(),
     ) -> None:
-        """Take each field's providers in order, what each gives (one that cannot give a field is skipped), and the paid ones."""
+        """Take each field's providers in order, what each gives (others are skipped), and the paid ones."""
         self._paid = paid
         self.order = {
             field: tuple(name for name in names if field in gives.get(name, frozenset()))
@@ -126,7 +126,7 @@ def not_found(fields: Sequence[str], tried: Tried, now: float) -> dict[str, Fiel
 
 
 def ended(
-    step: Step, fields: Sequence[str], state: FieldState, reason: str, tried: Tried, now: float
+    step: Step, fields: Sequence[str], state: FieldState, *, reason: str, tried: Tried, now: float
 ) -> dict[str, FieldResult]:
     """Results of fields that the step's provider ended without a value."""
     return {
@@ -152,7 +152,9 @@ def settle(step: Step, outcome: Outcome, tried: Tried, now: float) -> Settled:
             return _move_on(step, frozenset(), {}, (*tried, (step.asks, attempt)), now)
         case OutcomeKind.SUPPRESSED:
             fields = [name for name, _ in step.cursor]
-            results = ended(step, fields, FieldState.SUPPRESSED, outcome.reason or "SUPPRESSED", tried, now)
+            results = ended(
+                step, fields, FieldState.SUPPRESSED, reason=outcome.reason or "SUPPRESSED", tried=tried, now=now
+            )
             return Settled(results, None, tried)
         case (
             OutcomeKind.RATE_LIMITED
@@ -163,7 +165,7 @@ def settle(step: Step, outcome: Outcome, tried: Tried, now: float) -> Settled:
             | OutcomeKind.UNKNOWN
         ):
             reason = outcome.kind.value.upper() + (f": {outcome.reason}" if outcome.reason else "")
-            results = ended(step, step.asks, FieldState.FAILED, reason, tried, now)
+            results = ended(step, step.asks, FieldState.FAILED, reason=reason, tried=tried, now=now)
             return _move_on(step, frozenset(step.asks), results, tried, now)
         case _:
             assert_never(outcome.kind)

@@ -8,9 +8,11 @@
 - `desk`        what happens to every request, whoever it is for: limit, fault, answer, bill, fault
 - `faults`      what goes wrong, how often, from a seed
 - `book`        the account book: calls and credits by vendor and person; credits left; permitted rates
+- `webhooks`    what vendors send by themselves, and send again
 - `server`      the application and its control routes
 
 Control: `GET /sandbox/bill` and `DELETE /sandbox/bill`; `PUT /sandbox/faults` and `DELETE /sandbox/faults`;
-`PUT /sandbox/accounts/{vendor}` with `{"credits": 100, "windows": [[15, 1.0]]}`; `GET /sandbox/population.csv`.
+`PUT /sandbox/accounts/{vendor}` with `{"credits": 100, "windows": [[15, 1.0]], "ready_after_s": 2.0}`;
+`PUT /sandbox/webhooks` with `{"retry_s": 1.0}` and `GET /sandbox/webhooks`; `GET /sandbox/population.csv`.
 The header `x-sandbox-fault: reset_after` makes one request fail in that way. Nothing here is written to disk.
 """

@@ -4,6 +4,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+READY_AFTER_S = 0.5
+"""Vendors that answer later take half a minute and more; nobody who rehearses wants to wait for that."""
+
 
 @dataclass(slots=True)
 class PersonBill:
@@ -17,7 +20,9 @@ class PersonBill:
 class Book:
     """One vendor's account. `credits` left (None: no end); `windows` as (count, seconds).
 
-    `requests` that were answered; `calls`: people they were about, one by one.
+    `requests` that were answered; `calls`: people they were about, one by one. `charged`: what stayed with the vendor;
+    `refunded`: what was taken and given back. `ready_after_s`: seconds from a submission to its answer, at vendors that
+    answer later; `job_status`: how their jobs end, in their own word, where that is not by being finished.
     """
 
     windows: tuple[tuple[int, float], ...] = ()
@@ -26,6 +31,9 @@ class Book:
     calls: int = 0
     refused: int = 0
     charged: float = 0.0
+    refunded: float = 0.0
+    ready_after_s: float = READY_AFTER_S
+    job_status: str = ""
     people: dict[str, PersonBill] = field(default_factory=dict)
     _recent: dict[float, deque[float]] = field(default_factory=dict)
 
@@ -68,9 +76,19 @@ class Book:
         if self.credits is not None:
             self.credits -= price
 
+    def refund(self, person_key: str, price: float) -> None:
+        """Give back what was taken for a question; what was taken before the book was cleared stands in it no more."""
+        if self.credits is not None:
+            self.credits += price
+        person = self.people.get(person_key)
+        if person is not None and person.charged >= price:
+            person.charged -= price
+            self.charged -= price
+            self.refunded += price
+
     def clear(self) -> None:
         """Forget every call and charge, and every request that counts against the windows; credits stay as they are."""
-        self.requests, self.calls, self.refused, self.charged = 0, 0, 0, 0.0
+        self.requests, self.calls, self.refused, self.charged, self.refunded = 0, 0, 0, 0.0, 0.0
         self.people.clear()
         self._recent.clear()
 
@@ -81,6 +99,7 @@ class Book:
             "calls": self.calls,
             "refused": self.refused,
             "charged": self.charged,
+            "refunded": self.refunded,
             "credits": self.credits,
             "unique_people": len(self.people),
         }

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from des.sandbox.book import Book
 from des.sandbox.faults import Fault, FaultDraw, FaultPlan
+from des.sandbox.webhooks import Webhooks
 
 FAULT_HEADER = "x-sandbox-fault"
 HANG_S = 3600.0
@@ -73,6 +74,7 @@ class Desk:
         """Open with empty books and without faults."""
         self.books: dict[str, Book] = {}
         self.faults = FaultDraw()
+        self.webhooks = Webhooks()
 
     def open_book(self, vendor: Vendor) -> Book:
         """A book for a vendor, with its documented windows."""

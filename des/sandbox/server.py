@@ -18,6 +18,14 @@ class AccountChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     credits: float | msgspec.UnsetType | None = msgspec.UNSET
     windows: tuple[tuple[int, float], ...] | msgspec.UnsetType = msgspec.UNSET
+    ready_after_s: float | msgspec.UnsetType = msgspec.UNSET
+    job_status: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class WebhookChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of `PUT /sandbox/webhooks`: seconds between two tries to deliver the same."""
+
+    retry_s: float
 
 
 class Sandbox:
@@ -55,6 +63,8 @@ class Sandbox:
             web.put("/sandbox/faults", self._plan_faults),
             web.delete("/sandbox/faults", self._stop_faults),
             web.put("/sandbox/accounts/{vendor}", self._change_account),
+            web.get("/sandbox/webhooks", self._webhooks),
+            web.put("/sandbox/webhooks", self._change_webhooks),
             web.get("/sandbox/population.csv", self._csv),
         ])  # fmt: skip
         return application
@@ -74,6 +84,7 @@ class Sandbox:
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
+        await self.desk.webhooks.stop()
 
     async def __aenter__(self) -> Self:
         """Start."""
@@ -115,11 +126,17 @@ class Sandbox:
         if book is None:
             raise web.HTTPNotFound(text=f"no such vendor; there are {', '.join(self.desk.books)}")
         change = await _body(request, AccountChange)
-        if change.credits is not msgspec.UNSET:
-            book.credits = change.credits
-        if change.windows is not msgspec.UNSET:
-            book.windows = change.windows
+        for name, value in msgspec.structs.asdict(change).items():
+            if value is not msgspec.UNSET:
+                setattr(book, name, value)
         return _json(book.report(people=False))
+
+    async def _webhooks(self, _: web.Request) -> web.Response:
+        return _json(self.desk.webhooks.report())
+
+    async def _change_webhooks(self, request: web.Request) -> web.Response:
+        self.desk.webhooks.retry_s = (await _body(request, WebhookChange)).retry_s
+        return _json(self.desk.webhooks.report())
 
     async def _csv(self, request: web.Request) -> web.Response:
         try:

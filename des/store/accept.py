@@ -6,10 +6,10 @@ from uuid import UUID
 import msgspec
 
 from des import failpoints
-from des.message import BATCH_TYPE, PROTOBUF
 from des.contact import ContactBatch
 from des.failpoints import Failpoint
 from des.limits import PARTITIONS
+from des.message import BATCH_TYPE, PROTOBUF
 from des.store import quarantine
 from des.store.contract import Acceptance, AcceptedBatch, Erid, Refused, partition_of
 from des.store.postgres import Connection, Database, mapped_errors
@@ -91,7 +91,16 @@ def sort_out(batches: Sequence[ContactBatch], sealed: Container[Erid], known: di
 
 def _refuse(batch: ContactBatch, reason: str, message: str) -> Refused:
     return Refused(
-        batch.tenant, str(batch.erid), str(batch.batch_id), "accept", reason, message, "[]", PROTOBUF, BATCH_TYPE, batch.payload
+        batch.tenant,
+        str(batch.erid),
+        str(batch.batch_id),
+        "accept",
+        reason,
+        message,
+        "[]",
+        PROTOBUF,
+        BATCH_TYPE,
+        batch.payload,
     )
 
 

@@ -129,7 +129,8 @@ async def _write_contacts(
     if not count:
         return None
     rows = chain.from_iterable(
-        [(unit.tenant, unit.erid, row.batch_id, row.position, row.input, row.fields) for row in unit.rows] for unit in units
+        [(unit.tenant, unit.erid, row.batch_id, row.position, row.input, row.fields) for row in unit.rows]
+        for unit in units
     )
     if count >= COPY_ROWS_MIN and not retried:
         await connection.copy_records_to_table("contact", records=rows, columns=_CONTACT_COLUMNS)
@@ -150,7 +151,9 @@ async def _count_off_batches(connection: Connection, landing: _Landing) -> list[
         [key[3] for key, _ in parts],
         [n for _, n in parts],
     )
-    finished = [(r["tenant"], r["erid"], r["batch_id"], r["contacts"]) for r in rows if r["finished"] and r["parts"] == 1]
+    finished = [
+        (r["tenant"], r["erid"], r["batch_id"], r["contacts"]) for r in rows if r["finished"] and r["parts"] == 1
+    ]
     in_parts = sorted({(r["tenant"], r["erid"], r["batch_id"]) for r in rows if r["finished"] and r["parts"] > 1})
     if in_parts:
         whole = await connection.fetch(_SQL["finished_in_parts"], *map(list, zip(*in_parts, strict=True)))

@@ -16,6 +16,7 @@ from des.limits import PARTITIONS
 Erid = tuple[str, UUID]
 """An ERID with its tenant: what an actor is named by."""
 
+
 def partition_of(tenant: str, erid: UUID) -> int:
     """Stable partition of an ERID: 0 to PARTITIONS - 1."""
     return zlib.crc32(erid.bytes, zlib.crc32(tenant.encode())) % PARTITIONS
@@ -81,8 +82,10 @@ class CommitUnit(msgspec.Struct, frozen=True, gc=False):
 
 
 class Commit(msgspec.Struct, frozen=True):
-    """What one commit transaction did: indexes of the units whose epoch was stale (none of theirs landed), the number
-    of events it wrote, and the enrichments whose progress changed.
+    """What one commit transaction did.
+
+    Indexes of the units whose epoch was stale (none of their rows landed), the number of events it wrote, and the
+    enrichments whose progress changed.
     """
 
     stale: frozenset[int]
@@ -128,7 +131,7 @@ class WorkStore(Protocol):
         """
 
     async def load(self, wants: Sequence[Want]) -> Sequence[Sequence[AcceptedBatch]]:
-        """Open batches of each wanted ERID in order of acceptance: as many as its contacts need, at least one if any."""
+        """Open batches of each wanted ERID in order of acceptance, as many as its contacts need, at least one."""
 
     async def outstanding(self, partition: int, after: Erid | None, limit: int) -> Sequence[Outstanding]:
         """ERIDs of the partition with open batches, in order of (tenant, erid), after the given one."""

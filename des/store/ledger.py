@@ -226,14 +226,16 @@ async def settle(connection: Connection, settlements: Sequence[Settlement], savi
                     Amount(row["reserved"], row["reserved_money"]),
                     Amount(row["charged"], row["charged_money"]),
                 )
-        await _keep_answers(connection, [one for one in settlements if one.answer is not None and one.call_id in landed])
+        await _keep_answers(
+            connection, [one for one in settlements if one.answer is not None and one.call_id in landed]
+        )
     for saving in savings:
         changes.save([(saving.tenant, "erid", str(saving.erid)), (saving.tenant, "tenant", "")], saving.amount)
     await changes.write(connection)
 
 
 async def _settle_calls(connection: Connection, settlements: Sequence[Settlement]) -> Sequence[Mapping[str, Any]]:
-    """End the calls; answer the rows that this ended. What was reserved for whom stands in the row, and nowhere else."""
+    """End the calls; answer the rows that this ended: what was reserved for whom stands there."""
     ordered = sorted(settlements, key=lambda settlement: settlement.call_id)
     rows: Sequence[Mapping[str, Any]] = await connection.fetch(
         _SQL["settle_calls"],
@@ -272,7 +274,7 @@ async def _keep_answers(connection: Connection, settlements: Sequence[Settlement
 
 
 async def _answered(connection: Connection, claims: Sequence[Claim]) -> dict[UUID, Decision]:
-    """Decide on claims whose key was answered. Looked at after they were claimed: a twin that settled meanwhile shows."""
+    """Decide on claims whose key was answered; looked at after the claim, so that a twin's answer shows."""
     if not claims:
         return {}
     rows = await connection.fetch(_SQL["fresh_answers"], *_keys(claims))

@@ -41,7 +41,7 @@ class Notices:
         on_cancelled: Callable[[str, UUID], None],
         on_resumed: Callable[[], None],
     ) -> None:
-        """Take the database, and whom to tell of a partition with new batches, of a cancelled ERID, of an end of a break."""
+        """Take the database, and whom to tell: of new batches, of a cancelled ERID, of the end of a break."""
         self._database = database
         self._clock = clock
         self._on_partition = on_partition

@@ -45,15 +45,15 @@ async def traits_are_sound(case: ProviderCase) -> None:
     """Every trait is within its range, and none changes with the start."""
     provider = case.make()
     before = provider.traits
-    _require(bool(before.name), "it has a name")
-    _require(bool(before.gives), "it gives at least one field")
-    _require(before.batch_max >= 1 and before.slots >= 1 and before.attempts_max >= 1, "its counts are at least 1")
-    _require(0 < before.deadline_s < math.inf, "its deadline is finite")
-    _require(all(count > 0 and per_s > 0 for count, per_s in before.rate_windows), "its rates permit something")
+    require(bool(before.name), "it has a name")
+    require(bool(before.gives), "it gives at least one field")
+    require(before.batch_max >= 1 and before.slots >= 1 and before.attempts_max >= 1, "its counts are at least 1")
+    require(0 < before.deadline_s < math.inf, "its deadline is finite")
+    require(all(count > 0 and per_s > 0 for count, per_s in before.rate_windows), "its rates permit something")
     await provider.start()
     after = provider.traits
     await provider.stop()
-    _require(after == before, "its traits are the same after the start")
+    require(after == before, "its traits are the same after the start")
 
 
 async def it_stops_whenever_asked_to(case: ProviderCase) -> None:
@@ -66,7 +66,7 @@ async def it_stops_whenever_asked_to(case: ProviderCase) -> None:
         await _ask(provider, case.known[:1])
         await provider.stop()
         await provider.stop()
-    _require(asyncio.all_tasks() == tasks, "no task is left after the stop")
+    require(asyncio.all_tasks() == tasks, "no task is left after the stop")
 
 
 async def it_finds_whom_it_knows(case: ProviderCase) -> None:
@@ -74,7 +74,7 @@ async def it_finds_whom_it_knows(case: ProviderCase) -> None:
     async with _running(case) as provider:
         for question in case.known:
             (outcome,) = await _ask(provider, [question])
-            _require(outcome.kind is OutcomeKind.FOUND, f"{question.contact} is found, not {outcome}")
+            require(outcome.kind is OutcomeKind.FOUND, f"{question.contact} is found, not {outcome}")
 
 
 async def it_misses_whom_it_does_not_know(case: ProviderCase) -> None:
@@ -83,7 +83,7 @@ async def it_misses_whom_it_does_not_know(case: ProviderCase) -> None:
         for question in case.unknown:
             (outcome,) = await _ask(provider, [question])
             nobody = outcome.kind in {OutcomeKind.MISS, OutcomeKind.INVALID_INPUT}
-            _require(nobody, f"{question.contact} is a miss, not {outcome}")
+            require(nobody, f"{question.contact} is a miss, not {outcome}")
 
 
 async def it_keeps_the_order(case: ProviderCase) -> None:
@@ -96,7 +96,7 @@ async def it_keeps_the_order(case: ProviderCase) -> None:
         together: list[Outcome] = []
         for at in range(0, len(mixed), size):
             together += await _ask(provider, mixed[at : at + size])
-    _require(
+    require(
         [outcome.values for outcome in together] == [outcome.values for outcome in alone],
         "answers stand in the order of the questions",
     )
@@ -108,7 +108,7 @@ async def it_fills_a_whole_call(case: ProviderCase) -> None:
         size = provider.traits.batch_max
         questions = [case.known[at % len(case.known)] for at in range(size)]
         outcomes = await _ask(provider, questions)
-        _require(
+        require(
             all(outcome.kind is OutcomeKind.FOUND for outcome in outcomes), "every question of a full call is found"
         )
 
@@ -120,7 +120,7 @@ async def it_answers_at_once(case: ProviderCase) -> None:
         outcomes = await asyncio.gather(*(_ask(provider, [question]) for question in questions))
         first = {id(question): outcomes[at][0].values for at, question in enumerate(case.known[: len(questions)])}
         for question, (outcome,) in zip(questions, outcomes, strict=True):
-            _require(outcome.values == first[id(question)], f"{question.contact} gets their own answer, not {outcome}")
+            require(outcome.values == first[id(question)], f"{question.contact} gets their own answer, not {outcome}")
 
 
 async def it_takes_any_input(case: ProviderCase) -> None:
@@ -130,7 +130,7 @@ async def it_takes_any_input(case: ProviderCase) -> None:
         for contact in ODD_CONTACTS:
             await _ask(provider, [Question("default", contact, fields)])
         (outcome,) = await _ask(provider, case.known[:1])
-        _require(outcome.kind is OutcomeKind.FOUND, "it still answers after odd input")
+        require(outcome.kind is OutcomeKind.FOUND, "it still answers after odd input")
 
 
 async def it_survives_cancellation(case: ProviderCase) -> None:
@@ -139,9 +139,9 @@ async def it_survives_cancellation(case: ProviderCase) -> None:
         tasks = asyncio.all_tasks()
         for turns in (0, 1, 2, 3, 5, 10):
             await _given_up(provider, case.known[:1], turns)
-        _require(asyncio.all_tasks() == tasks, "no task is left by a call that was given up")
+        require(asyncio.all_tasks() == tasks, "no task is left by a call that was given up")
         (outcome,) = await _ask(provider, case.known[:1])
-        _require(outcome.kind is OutcomeKind.FOUND, "it answers after calls that were given up")
+        require(outcome.kind is OutcomeKind.FOUND, "it answers after calls that were given up")
 
 
 async def trouble_is_no_miss(case: ProviderCase) -> None:
@@ -153,12 +153,10 @@ async def trouble_is_no_miss(case: ProviderCase) -> None:
                 (outcome,) = await _ask(provider, case.known[:1])
                 took = asyncio.get_running_loop().time() - began
             moves_on = outcome.kind in {OutcomeKind.FOUND, OutcomeKind.MISS, OutcomeKind.INVALID_INPUT}
-            _require(not moves_on, f"{name}: an error is not an answer: {outcome}")
-            _require(
-                took <= provider.traits.deadline_s + DEADLINE_SLACK_S, f"{name}: the deadline holds ({took:.1f} s)"
-            )
+            require(not moves_on, f"{name}: an error is not an answer: {outcome}")
+            require(took <= provider.traits.deadline_s + DEADLINE_SLACK_S, f"{name}: the deadline holds ({took:.1f} s)")
             (outcome,) = await _ask(provider, case.known[:1])
-            _require(outcome.kind is OutcomeKind.FOUND, f"{name}: it answers once that is over, not {outcome}")
+            require(outcome.kind is OutcomeKind.FOUND, f"{name}: it answers once that is over, not {outcome}")
 
 
 PROVIDER_CHECKS: tuple[Check, ...] = (
@@ -208,22 +206,23 @@ class _running:  # noqa: N801 (reads as a verb where it is used)
 async def _ask(provider: Provider, questions: Sequence[Question]) -> Sequence[Outcome]:
     """Ask, and hold every outcome against what the contract says of its shape."""
     outcomes = await provider.ask(questions)
-    _require(len(outcomes) == len(questions), f"{len(questions)} questions have as many outcomes, not {len(outcomes)}")
+    require(len(outcomes) == len(questions), f"{len(questions)} questions have as many outcomes, not {len(outcomes)}")
     for outcome in outcomes:
-        _require_shape(outcome, provider)
+        require_shape(outcome, provider)
     return outcomes
 
 
-def _require_shape(outcome: Outcome, provider: Provider) -> None:
+def require_shape(outcome: Outcome, provider: Provider) -> None:
+    """Hold one outcome against what the contract says of its shape. Raises AssertionError."""
     found = outcome.kind is OutcomeKind.FOUND
-    _require(found == bool(outcome.values), f"values come with found and with nothing else: {outcome}")
-    _require(set(outcome.values) <= provider.traits.gives, f"only fields that it gives: {outcome}")
+    require(found == bool(outcome.values), f"values come with found and with nothing else: {outcome}")
+    require(set(outcome.values) <= provider.traits.gives, f"only fields that it gives: {outcome}")
     for value in outcome.values.values():
-        _require(value.value == value.value.strip() != "", f"a value is not blank: {value}")
-        _require(0.0 <= value.confidence <= 1.0, f"confidence is between 0 and 1: {value}")
+        require(value.value == value.value.strip() != "", f"a value is not blank: {value}")
+        require(0.0 <= value.confidence <= 1.0, f"confidence is between 0 and 1: {value}")
     pending = outcome.kind is OutcomeKind.PENDING
-    _require(pending == bool(outcome.handle), f"a handle comes with pending and with nothing else: {outcome}")
-    _require(outcome.cost >= 0.0, f"a cost is no gain: {outcome}")
+    require(pending == bool(outcome.handle), f"a handle comes with pending and with nothing else: {outcome}")
+    require(outcome.cost >= 0.0, f"a cost is no gain: {outcome}")
 
 
 async def _given_up(provider: Provider, questions: Sequence[Question], turns: int) -> None:
@@ -254,6 +253,7 @@ class _Countdown:
             asyncio.get_running_loop().call_soon(self.next_turn)
 
 
-def _require(holds: bool, promise: str) -> None:
+def require(holds: bool, promise: str) -> None:
+    """Raise AssertionError, saying which promise was broken, where it does not hold."""
     if not holds:
         raise AssertionError(f"a provider promises: {promise}")

@@ -14,9 +14,7 @@ async def check_service_contract(make: Callable[[], Service]) -> None:
         await life(service)
         if left := asyncio.all_tasks() - before:
             names = sorted(task.get_name() for task in left)
-            raise AssertionError(
-                f"{service.name} left tasks running after {life.__name__.strip('_')}: {names}"
-            )
+            raise AssertionError(f"{service.name} left tasks running after {life.__name__.strip('_')}: {names}")
 
 
 async def _never_started(service: Service) -> None:

@@ -1,7 +1,7 @@
-"""Whatever the order of events, and however often its actor dies: every contact ends once, with the result it must have.
+"""Whatever the order of events, and however often its actor dies: every contact ends once, as it must.
 
-The model around the aggregate is a store that keeps batches and rows as Postgres does, a provider that answers by a rule,
-and an adversary (hypothesis) that decides what happens next.
+The model around the aggregate is a store that keeps batches and rows as Postgres does, a provider that answers by a
+rule, and an adversary (hypothesis) that decides what happens next.
 """
 
 import random
@@ -61,7 +61,6 @@ class World:
         self.rows: dict[tuple[int, int], ContactRow] = {}
         self.doubled = 0
         self.crash()
-
 
     def crash(self) -> None:
         """Lose the aggregate and all that was under way; keep what Postgres has."""

@@ -20,9 +20,7 @@ for n in range(1, 5):
 
 
 def test_the_armed_point_kills_at_the_given_hit() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", DIE], capture_output=True, text=True, timeout=30, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", DIE], capture_output=True, text=True, timeout=30, check=False)
     assert done.stdout.split() == ["1", "2", "3"]
     assert done.returncode == -signal.SIGKILL
 

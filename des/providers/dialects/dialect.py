@@ -83,8 +83,8 @@ class Dialect:
     `gives`: fields it can answer. `statuses`: outcome of each status without a body's help. `batch_max`: people in one
     request. `replay`: what the same question costs again. `verifications`: the vendor's words for the state of an
     address, in ours (`valid`, `invalid`, `catch_all`, `webmail`, `disposable`, `unknown`). `asynchronous`: None where
-    the reply is the answer. `operation`: name of the vendor's one operation, where its answer holds whatever fields were
-    asked for; empty where it depends on them.
+    the reply is the answer. `operation`: name of the vendor's one operation, where its answer holds whatever fields
+    were asked for; empty where it depends on them.
     """
 
     gives: frozenset[str]

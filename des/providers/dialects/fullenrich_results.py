@@ -161,6 +161,8 @@ class Results:
             said = self._decoder.decode(reply.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return [self._waiting.outcome(job, now, "UNEXPECTED_BODY") for job in jobs]
+        if any(said.id != job.request_id for job in jobs):
+            return [self._waiting.outcome(job, now, "ANOTHER_ENRICHMENT") for job in jobs]
         return self.taken_apart(jobs, said, now)
 
     def _not_there(self, job: Submitted, reply: Reply, now: float) -> Outcome:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from des.sandbox.desk import Desk, Vendor
 from des.sandbox.population import Population
 from des.sandbox.vendors.apollo import ApolloDesk
+from des.sandbox.vendors.dropcontact import DropcontactDesk
+from des.sandbox.vendors.fullenrich import FullEnrichDesk
 from des.sandbox.vendors.hunter import HunterDesk
 from des.sandbox.vendors.pdl import PdlDesk
 from des.sandbox.vendors.plain import PlainDesk
@@ -15,5 +17,7 @@ VENDORS: tuple[Callable[[Population, Desk], Vendor], ...] = (
     PdlDesk,
     ApolloDesk,
     ProspeoDesk,
+    DropcontactDesk,
+    FullEnrichDesk,
     PlainDesk,
 )

@@ -36,7 +36,9 @@ def settlement(of: Claim, state: CallState = CallState.SETTLED, answer: Answer |
     return Settlement(of.id, of.key, state, charged, "found", "", answer, 60.0)
 
 
-async def settle(database: Database, *settlements: Settlement, epoch: int = 1, savings: tuple[Saving, ...] = ()) -> None:
+async def settle(
+    database: Database, *settlements: Settlement, epoch: int = 1, savings: tuple[Saving, ...] = ()
+) -> None:
     unit = CommitUnit("default", ERID, partition_of("default", ERID), epoch, (), settlements, savings)
     await PostgresWorkStore(database, OWNER).commit([unit])
 

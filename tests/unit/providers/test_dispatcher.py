@@ -9,6 +9,7 @@ import pytest
 from des.clock import SystemClock
 from des.contact import Contact
 from des.errors import StoreUnavailable
+from des.ledger import Saving, Settlement
 from des.providers.ask import Ask
 from des.providers.contract import MISS, Outcome, OutcomeKind, Question, Traits, Value
 from des.providers.dispatcher import Dispatcher
@@ -55,7 +56,7 @@ class Asking:
     """Collects answers, and tells when there are enough."""
 
     def __init__(self) -> None:
-        self.tenant, self.erid = "t", UUID(int=1)
+        self.tenant, self.erid, self.partition, self.epoch = "t", UUID(int=1), 0, 1
         self.withdraws = False
         self.answers: dict[str, Outcome] = {}
         self.back: list[str] = []
@@ -64,13 +65,28 @@ class Asking:
     def ask(self, *names: str, erid: int = 1) -> Ask:
         assert STEP is not None
         questions = [Question("t", Contact(full_name=name), STEP.asks) for name in names]
-        return Ask("t", UUID(int=erid), STEP, self, list(names), questions)
+        return Ask("t", UUID(int=erid), STEP, self, list(names), questions=questions)
 
-    def answered(self, step: Step, items: Sequence[str], outcomes: Sequence[Outcome]) -> None:
+    def answered(
+        self,
+        step: Step,
+        items: Sequence[str],
+        outcomes: Sequence[Outcome],
+        settlements: Sequence[Settlement] = (),
+        savings: Sequence[Saving] = (),
+    ) -> None:
+        assert not settlements
+        assert not savings
         for item, outcome in zip(items, outcomes, strict=True):
             assert item not in self.answers
             self.answers[item] = outcome
         self._heard.set()
+
+    def over_budget(self, step: Step, items: Sequence[str], scope: str) -> None:
+        raise AssertionError("nothing here is paid")
+
+    def settle(self, settlements: Sequence[Settlement]) -> None:
+        raise AssertionError("nothing here is paid")
 
     def withdrawn(self, step: Step, items: Sequence[str]) -> None:
         self.back += items
@@ -111,7 +127,10 @@ async def test_slots_bound_the_calls_at_once(started: Start) -> None:
 
 
 async def test_one_call_carries_questions_of_several_erids(started: Start) -> None:
-    provider, asking = Scripted(lambda _, q: MISS if q.contact.full_name == "b" else FOUND, slots=1, batch_max=10), Asking()
+    provider, asking = (
+        Scripted(lambda _, q: MISS if q.contact.full_name == "b" else FOUND, slots=1, batch_max=10),
+        Asking(),
+    )
     dispatcher = await started(provider)
     for erid, name in enumerate("abc"):
         dispatcher.submit(asking.ask(name, erid=erid))

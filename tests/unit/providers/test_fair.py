@@ -48,9 +48,7 @@ def test_one_call_is_filled_from_several_erids() -> None:
     st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 4), st.integers(1, 9)), max_size=40),
     st.lists(st.integers(1, 12), max_size=200),
 )
-def test_every_question_leaves_once_and_in_order(
-    bundles: list[tuple[str, int, int]], takes: list[int]
-) -> None:
+def test_every_question_leaves_once_and_in_order(bundles: list[tuple[str, int, int]], takes: list[int]) -> None:
     queue: FairQueue[Bundle] = FairQueue()
     put = [Bundle(*bundle) for bundle in bundles]
     for bundle in put:
