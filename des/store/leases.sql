@@ -5,6 +5,7 @@
 select pg_advisory_xact_lock(6451984522211);
 
 -- name: beat
+-- A worker lives for as long as its row says; every lease of its own lives with it.
 insert into worker (owner, expires_at) values ($1, clock_timestamp() + make_interval(secs => $2))
 on conflict (owner) do update set expires_at = excluded.expires_at;
 
@@ -44,10 +45,13 @@ where l.partition = free.partition
 returning l.partition, l.epoch;
 
 -- name: release
+-- Gives back what is drained; another worker takes it under a new epoch.
 update lease set owner = null where owner = $1 and partition = any($2::smallint[]);
 
 -- name: release_all
+-- At a stop: nobody has to wait for the leases to run out.
 update lease set owner = null where owner = $1;
 
 -- name: leave
+-- The others count one worker less, and their share grows at their next turn.
 delete from worker where owner = $1;

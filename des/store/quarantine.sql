@@ -31,6 +31,7 @@ order by id desc
 limit $4;
 
 -- name: show
+-- One row with its payload, which lists leave out since it may be megabytes.
 select id, tenant, erid, batch_id, stage, reason, message, violations::text as violations, content_type, message_type,
     length(payload) as payload_bytes, seen, state, created_at, updated_at, payload
 from quarantine
@@ -45,7 +46,9 @@ where id = $1 and state = 'held'
 for update;
 
 -- name: mark_retried
+-- Its payload is on its way to the broker again; refused once more, it is held again.
 update quarantine set state = 'retried', updated_at = now() where id = $1;
 
 -- name: discard
+-- Only what is held: a retry that is under way is not taken back.
 update quarantine set state = 'discarded', updated_at = now() where id = any($1::bigint[]) and state = 'held' returning id;

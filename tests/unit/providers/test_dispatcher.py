@@ -109,7 +109,7 @@ async def started() -> AsyncIterator[Callable[[Scripted], "asyncio.Future[Dispat
         await dispatcher.start()
         return dispatcher
 
-    yield start  # type: ignore[misc]
+    yield start  # type: ignore[misc] # a coroutine function is given where a callable that returns a future is named
     for dispatcher in running:
         await dispatcher.stop()
 
