@@ -45,8 +45,12 @@ class Wire:
         self.frame_max = connection.connection_tune.frame_max or 0
 
     def write(self, frames: bytes) -> None:
-        """Send whole frames of this channel, in the order of the calls; aiormq's own go between them."""
-        self._writer.write(frames)
+        """Send whole frames of this channel, in the order of the calls; aiormq's own go between them.
+
+        What is written to a wire that is ending is lost with it, as are bytes that the socket has taken: `closed` tells.
+        """
+        with contextlib.suppress(RuntimeError):  # aiormq has ended its half already, and not yet said so
+            self._writer.write(frames)
 
     @property
     def unsent_bytes(self) -> int:

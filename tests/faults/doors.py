@@ -69,6 +69,7 @@ _TRY_AGAIN = {
     grpc.StatusCode.RESOURCE_EXHAUSTED,
     grpc.StatusCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.INTERNAL,  # "Internal error from Core": what grpc.aio says of a call that ended while it sent
 }
 
 
