@@ -8,7 +8,7 @@ import argparse
 import asyncio
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bench.figures import Result
 from bench.harness import harness
@@ -16,11 +16,16 @@ from bench.harness import harness
 BENCHMARKS = ("end_to_end", "small_batches", "concurrency", "http_calls", "ingest", "latency", "backlog")
 """Modules of this package with `async def run(rig, scale) -> Result`."""
 
+CAMPAIGNS: Mapping[str, str] = {}
+"""What else is run by name: modules with `def main(arguments) -> int`, which have options and servers of their own."""
+
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one benchmark; 0 where it could be measured, whether or not its target is met: `met` says that."""
+    """Run one benchmark or campaign; 0 where it could be measured, whether or not its target is met (`met` says)."""
+    if arguments and arguments[0] in CAMPAIGNS:
+        return int(importlib.import_module(CAMPAIGNS[arguments[0]]).main(arguments[1:]))
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("name", choices=BENCHMARKS, metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("name", choices=BENCHMARKS, metavar="NAME", help=", ".join((*BENCHMARKS, *CAMPAIGNS)))
     parser.add_argument("--json", action="store_true", help="end with one JSON object")
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies the counts")
     options = parser.parse_args(arguments)

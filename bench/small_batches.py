@@ -16,7 +16,7 @@ from bench.processes import Measured
 
 ERIDS = 200
 ROUNDS = 2
-SIZES = {10: (15_000, 5_000), 1: (30_000, 6_000)}
+SIZES = {10: (10_000, 4_000), 1: (20_000, 4_000)}
 """Contacts of a batch: batches for DES, batches for the peer; each takes a few seconds."""
 TARGET = 5.0
 
