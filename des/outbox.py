@@ -17,8 +17,9 @@ An event nobody has bound a queue for is confirmed and gone: DES keeps the objec
 """
 
 import asyncio
+import contextlib
 import random
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from des.broker.contract import EVENTS_EXCHANGE, Publisher
@@ -61,6 +62,10 @@ class Relay:
         self._error: TransientError | None = None
         self.published = 0
         """Events confirmed and removed since the start."""
+        self.waiting = 0
+        self.oldest_s = 0.0
+        """Events that waited at the last look, and the age of the oldest."""
+        self._observe: Callable[[float], None] = lambda _: None
 
     async def start(self) -> None:
         """Start relaying."""
@@ -76,6 +81,10 @@ class Relay:
     def wake(self) -> None:
         """Look for events now: some have been committed."""
         self._woken.set()
+
+    def measure(self, observe: Callable[[float], None]) -> None:
+        """Have the seconds of each group told, from its claim to its removal."""
+        self._observe = observe
 
     async def _run(self) -> None:
         backoff = Backoff(BACKOFF_FIRST_S, BACKOFF_MOST_S)
@@ -97,13 +106,25 @@ class Relay:
     async def _relay_group(self) -> bool:
         """Relay one group; returns whether there may be more, and leaves in `_error` what stood in the way."""
         self._error = None
+        began = self._clock.monotonic()
         try:
             claimed, removed = await self._outbox.relay(OUTBOX_GROUP_EVENTS_MAX, self._publish)
         except TransientError as error:
             self._error = error
+            await self._count_waiting()
             return True
         self.published += removed
+        if removed:
+            self._observe(self._clock.monotonic() - began)
+        self.waiting, self.oldest_s = 0, 0.0
+        if claimed == OUTBOX_GROUP_EVENTS_MAX:
+            await self._count_waiting()
         return claimed == OUTBOX_GROUP_EVENTS_MAX
+
+    async def _count_waiting(self) -> None:
+        """Look how far behind this is; only when it is behind, since counting costs."""
+        with contextlib.suppress(TransientError):
+            self.waiting, self.oldest_s = await self._outbox.waiting()
 
     async def _publish(self, events: Sequence[OutboxEvent]) -> Collection[int]:
         """Publish all at once; answers the `seq` of those that were confirmed."""

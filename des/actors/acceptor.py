@@ -6,6 +6,7 @@ acceptor rests and the broker buffers.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Container, Sequence
 
 import msgspec
@@ -93,7 +94,9 @@ class Acceptor:
         self._deliveries_max = ACCEPT_GROUP_DELIVERIES_MAX
         self._tasks = TaskOwner(self.name, vital=True)
         self._observe: Callable[[float], None] = lambda _: None
-        self.batches = self.contacts = self.duplicates = self.quarantined = 0
+        self._began = 0.0
+        self.batches = self.contacts = self.duplicates = 0
+        self.quarantined: Counter[str] = Counter()
 
     async def start(self) -> None:
         """Count the backlog, then begin to accept. Raises StoreUnavailable."""
@@ -108,12 +111,16 @@ class Acceptor:
         """Have the seconds of each group told, from its arrival to its acknowledgement."""
         self._observe = observe
 
+    def oldest_s(self) -> float:
+        """Seconds since the group that is being accepted arrived; 0 when there is none."""
+        return self._clock.monotonic() - self._began if self._began else 0.0
+
     async def _run(self) -> None:
         while True:
             await self._backlog.below()
             await self._pace()
             deliveries = await self._consumer.take(self._deliveries_max)
-            began = self._clock.monotonic()
+            self._began = self._clock.monotonic()
             batches, refused = self._decode(deliveries)
             self._accepting.update(batch.key for batch in batches)
             acceptance = await self._accept(batches, refused)
@@ -122,7 +129,8 @@ class Acceptor:
             self._count(acceptance)
             self._on_accepted(acceptance.new)
             self._accepting.clear()
-            self._observe(self._clock.monotonic() - began)
+            self._observe(self.oldest_s())
+            self._began = 0.0
 
     async def _pace(self) -> None:
         """Rest a moment while the actors have all they can hold.
@@ -177,7 +185,7 @@ class Acceptor:
         self.batches += len(acceptance.new)
         self.contacts += contacts
         self.duplicates += acceptance.duplicates
-        self.quarantined += acceptance.quarantined
+        self.quarantined.update(acceptance.quarantined)
 
 
 def _refuse(unit: InvalidUnit) -> Refused:

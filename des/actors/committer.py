@@ -6,7 +6,7 @@ reason, what could not be stored goes to quarantine, its neighbours commit.
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -54,6 +54,8 @@ class Committer:
         self.contacts_waiting = 0
         self.groups = 0
         self.contacts = 0
+        self.fields: Counter[str] = Counter()
+        self.quarantined: Counter[str] = Counter()
 
     async def start(self) -> None:
         """Start committing."""
@@ -138,6 +140,7 @@ class Committer:
             stale = frozenset((0,)) if any(commit.stale for commit in commits) else frozenset[int]()
             return Commit(stale, sum(commit.events for commit in commits), [(unit.tenant, unit.erid)])
         log.warning(Event.UNIT_QUARANTINED, error=str(error))
+        self.quarantined[error.reason] += 1
         row = unit.rows[0]
         return await self._write([msgspec.structs.replace(unit, rows=[_as_failed(row)])], [_refuse(unit, row, error)])
 
@@ -172,6 +175,7 @@ class Committer:
                 landed += len(unit.rows)
                 aggregator.committed(unit.rows)
         self.contacts += landed
+        self.fields.update({state.value: n for state, n in commit.fields.items()})
         self._on_committed(commit, landed)
 
 

@@ -50,7 +50,7 @@ class Engine:
     ) -> None:
         """Take the store, the plan, each provider's dispatcher, and whom to tell of each commit and its contacts."""
         self._clock = clock
-        self.scheduler = Scheduler(contacts_in_work_max)
+        self.scheduler = Scheduler(clock, contacts_in_work_max)
         self.supervisor = Supervisor(clock)
         self.recovery = Recovery(store, clock)
         self.router = Router(self.supervisor, self.recovery.dirty, self.recovery.gained)

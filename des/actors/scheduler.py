@@ -6,8 +6,10 @@ the end of its tenant's line. What a commit finishes, or an aggregator gives bac
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
+from des.clock import Clock
 from des.limits import CONTACTS_IN_WORK_MAX
 
 CHUNK_CONTACTS = 1_000
@@ -34,8 +36,11 @@ class Wanting(Protocol):
 class Scheduler:
     """The room for contacts in work, and the lines of those who want some."""
 
-    def __init__(self, contacts_max: int = CONTACTS_IN_WORK_MAX) -> None:
-        """Take the bound on contacts in work."""
+    def __init__(self, clock: Clock, contacts_max: int = CONTACTS_IN_WORK_MAX) -> None:
+        """Take the clock, by which ages are told, and the bound on contacts in work."""
+        self._clock = clock
+        self._grants: deque[list[float]] = deque()
+        self._observe: Callable[[float], None] = lambda _: None
         self._free = self._contacts_max = contacts_max
         self._lines: dict[str, deque[Wanting]] = {}
         self._tenants: deque[str] = deque()
@@ -47,6 +52,14 @@ class Scheduler:
     def in_work(self) -> int:
         """Contacts granted and not finished."""
         return self._contacts_max - self._free
+
+    def measure(self, observe: Callable[[float], None]) -> None:
+        """Have the seconds told that each grant's contacts were in work."""
+        self._observe = observe
+
+    def oldest_s(self) -> float:
+        """Seconds since the oldest contacts in work were taken; those that finish are taken for the oldest."""
+        return self._clock.monotonic() - self._grants[0][0] if self._grants else 0.0
 
     def want(self, wanting: Wanting) -> None:
         """Stand in line, once."""
@@ -64,6 +77,7 @@ class Scheduler:
     def give_back(self, contacts: int) -> None:
         """Return room: contacts that are finished, or were granted and not needed."""
         self._free += contacts
+        self._age(contacts)
         if self._tenants:
             self._grant()
         if self._free == self._contacts_max:
@@ -97,4 +111,15 @@ class Scheduler:
             if contacts > 0:
                 self._free -= contacts
                 self._nothing.clear()
+                self._grants.append([self._clock.monotonic(), contacts])
                 wanting.granted(contacts)
+
+    def _age(self, contacts: int) -> None:
+        while contacts > 0 and self._grants:
+            oldest = self._grants[0]
+            finished = min(contacts, int(oldest[1]))
+            contacts -= finished
+            oldest[1] -= finished
+            if oldest[1] == 0:
+                self._grants.popleft()
+                self._observe(self._clock.monotonic() - oldest[0])

@@ -9,7 +9,14 @@ from des import failpoints
 from des.actors.acceptor import Acceptor, Backlog
 from des.actors.engine import Engine
 from des.actors.leases import LeaseKeeper
-from des.app.metrics import watch_ingest, watch_relay, watch_worker
+from des.app.metrics import (
+    watch_consumer,
+    watch_ingest,
+    watch_publisher,
+    watch_relay,
+    watch_serving,
+    watch_worker,
+)
 from des.app.providers import build_caps, build_dispatchers, build_providers, build_waterfall
 from des.broker.consumer import AmqpConsumer
 from des.broker.publisher import AmqpPublisher, user_of
@@ -103,6 +110,7 @@ class App:
         self._http = HttpServer(
             self._routes, host=settings.http.host, port=settings.http.port, on_stop=self._release_streams
         )
+        watch_serving(self.telemetry, self._http)
         if self._grpc_services:
             services.append(self._grpc)
         self._services = Services([*services, self._http])
@@ -215,6 +223,7 @@ class App:
         )
         self._checks["consumer"] = _ready(consumer)
         watch_worker(self.telemetry, engine, acceptor, backlog)
+        watch_consumer(self.telemetry, consumer)
         # The keeper first, so that it stops last: leases are given back when nothing is in work under them.
         return [keeper, claimer, engine, notices, consumer, acceptor]
 
@@ -223,6 +232,7 @@ class App:
         self._checks["intake publisher"] = _ready(publisher)
         intake = Intake(publisher)
         watch_ingest(self.telemetry, intake)
+        watch_publisher(self.telemetry, publisher)
         servicer = IngestServicer(intake, self._fields)
         self._grpc_services.append(GrpcService(servicer.service_name, servicer.add_to, servicer.drain))
         body_bytes_max = self._settings.http.body_bytes_max

@@ -2,9 +2,12 @@
 
 from des.actors.acceptor import Acceptor, Backlog
 from des.actors.engine import Engine
+from des.broker.consumer import AmqpConsumer
+from des.broker.publisher import AmqpPublisher
 from des.ingest.intake import Intake
 from des.outbox import Relay
 from des.providers.dispatcher import Dispatcher
+from des.serving.server import HttpServer
 from des.telemetry import Measure, Stage, Telemetry
 
 
@@ -24,6 +27,29 @@ def _unconfirmed(intake: Intake) -> int:
 def watch_relay(telemetry: Telemetry, relay: Relay) -> None:
     """Watch the events that go out."""
     telemetry.watch(Measure.STAGE_DONE, lambda: relay.published, stage=Stage.RELAY, outcome="published")
+    telemetry.watch(Measure.STAGE_WAITING, lambda: relay.waiting, stage=Stage.RELAY)
+    telemetry.watch(Measure.STAGE_OLDEST, lambda: relay.oldest_s, stage=Stage.RELAY)
+    relay.measure(telemetry.seconds(Measure.STAGE_LATENCY, stage=Stage.RELAY))
+
+
+def watch_consumer(telemetry: Telemetry, consumer: AmqpConsumer) -> None:
+    """Watch what lies in the ingest queue, and what of it is with this process."""
+    telemetry.watch(Measure.STAGE_WAITING, lambda: consumer.messages_ready, stage=Stage.ACCEPT)
+    telemetry.watch(Measure.STAGE_IN_FLIGHT, lambda: consumer.unacked, stage=Stage.ACCEPT)
+
+
+def watch_publisher(telemetry: Telemetry, publisher: AmqpPublisher) -> None:
+    """Watch the messages that the broker has not confirmed."""
+    telemetry.watch(Measure.STAGE_IN_FLIGHT, lambda: publisher.in_flight, stage=Stage.PUBLISH)
+
+
+def watch_serving(telemetry: Telemetry, http: HttpServer) -> None:
+    """Watch the requests that are answered by HTTP."""
+    watch = telemetry.watch
+    watch(Measure.STAGE_IN, lambda: http.requests, stage=Stage.SERVE)
+    watch(Measure.STAGE_IN_FLIGHT, lambda: http.in_flight, stage=Stage.SERVE)
+    telemetry.watch_each(Measure.STAGE_DONE, lambda: http.answered, "outcome", stage=Stage.SERVE)
+    http.measure(telemetry.seconds(Measure.STAGE_LATENCY, stage=Stage.SERVE))
 
 
 def watch_worker(telemetry: Telemetry, engine: Engine, acceptor: Acceptor, backlog: Backlog) -> None:
@@ -32,11 +58,16 @@ def watch_worker(telemetry: Telemetry, engine: Engine, acceptor: Acceptor, backl
     watch(Measure.STAGE_IN, lambda: acceptor.contacts, stage=Stage.ACCEPT)
     watch(Measure.STAGE_DONE, lambda: acceptor.batches, stage=Stage.ACCEPT, outcome="new_batches")
     watch(Measure.STAGE_DONE, lambda: acceptor.duplicates, stage=Stage.ACCEPT, outcome="duplicate_batches")
-    watch(Measure.STAGE_DONE, lambda: acceptor.quarantined, stage=Stage.ACCEPT, outcome="quarantined")
+    watch(Measure.STAGE_OLDEST, acceptor.oldest_s, stage=Stage.ACCEPT)
+    telemetry.watch_each(Measure.QUARANTINED, lambda: acceptor.quarantined, "reason", stage=Stage.ACCEPT)
+    telemetry.watch_each(Measure.QUARANTINED, lambda: engine.committer.quarantined, "reason", stage=Stage.COMMIT)
+    telemetry.watch_each(Measure.FIELDS, lambda: engine.committer.fields, "state")
     watch(Measure.BACKLOG, lambda: backlog.contacts)
     watch(Measure.AGGREGATORS, lambda: len(engine.router))
     watch(Measure.PARTITIONS, lambda: len(engine.router.owned))
     watch(Measure.STAGE_IN_FLIGHT, lambda: engine.scheduler.in_work, stage=Stage.WORK)
+    watch(Measure.STAGE_OLDEST, engine.scheduler.oldest_s, stage=Stage.WORK)
+    engine.scheduler.measure(telemetry.seconds(Measure.STAGE_LATENCY, stage=Stage.WORK))
     watch(Measure.STAGE_WAITING, lambda: engine.router.contacts_held - engine.scheduler.in_work, stage=Stage.WORK)
     watch(Measure.STAGE_WAITING, lambda: engine.committer.contacts_waiting, stage=Stage.COMMIT)
     watch(Measure.STAGE_DONE, lambda: engine.committer.contacts, stage=Stage.COMMIT, outcome="committed")
@@ -53,4 +84,5 @@ def _watch_provider(telemetry: Telemetry, name: str, dispatcher: Dispatcher) -> 
     watch(Measure.PROVIDER_WAITING, lambda: dispatcher.waiting, provider=name)
     watch(Measure.PROVIDER_IN_FLIGHT, lambda: dispatcher.in_flight, provider=name)
     watch(Measure.PROVIDER_PAUSED, lambda: dispatcher.paused, provider=name)
+    dispatcher.measure(telemetry.seconds(Measure.PROVIDER_LATENCY, provider=name))
     telemetry.watch_each(Measure.PROVIDER_OUTCOMES, lambda: dispatcher.outcomes, "outcome", provider=name)

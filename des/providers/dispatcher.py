@@ -14,7 +14,7 @@ import contextlib
 import heapq
 import random
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from des import failpoints
 from des.clock import Clock
@@ -54,6 +54,7 @@ class Dispatcher:
         self.traits = provider.traits
         self.outcomes: Counter[str] = Counter()
         self.calls = 0
+        self._observe: Callable[[float], None] | None = None
         self.in_flight = 0
         self._clock = clock
         self._overall = overall
@@ -69,6 +70,10 @@ class Dispatcher:
         self._pauses = 0
         self._tasks = TaskOwner(self.name, vital=True)
         self._closing = False
+
+    def measure(self, observe: Callable[[float], None]) -> None:
+        """Have the seconds of each call told."""
+        self._observe = observe
 
     @property
     def waiting(self) -> int:
@@ -220,6 +225,7 @@ class Dispatcher:
         """Ask the provider, and make an outcome of whatever it does."""
         if failpoints.is_armed():
             asyncio.get_running_loop().call_soon(failpoints.hit, Failpoint.CALL_SENT)
+        began = self._clock.monotonic()
         try:
             async with asyncio.timeout(self.traits.deadline_s + OVERDUE_S):
                 outcomes = await self.provider.ask(questions)
@@ -231,6 +237,8 @@ class Dispatcher:
             log.exception(Event.PROVIDER_FAILED, provider=self.traits.name, error=str(error))
             kind = OutcomeKind.UNKNOWN if self.traits.paid else OutcomeKind.TRANSIENT
             return [Outcome(kind, reason=type(error).__name__)] * len(questions)
+        if self._observe is not None:
+            self._observe(self._clock.monotonic() - began)
         if len(outcomes) != len(questions):
             log.error(
                 Event.PROVIDER_FAILED, provider=self.traits.name, questions=len(questions), outcomes=len(outcomes)

@@ -1,6 +1,7 @@
 """The HTTP listener: serves route tables, and makes every error a problem+json with its reason."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -41,6 +42,15 @@ class HttpServer:
         self._on_stop = on_stop
         self._request_deadline_s = request_deadline_s
         self._runner: web.AppRunner | None = None
+        self._observe: Callable[[float], None] = lambda _: None
+        self.requests = 0
+        self.in_flight = 0
+        self.answered: Counter[str] = Counter()
+        """Requests taken, being answered, and answered, by the hundred of the status (`2xx`)."""
+
+    def measure(self, observe: Callable[[float], None]) -> None:
+        """Have the seconds of each request told."""
+        self._observe = observe
 
     @property
     def port(self) -> int:
@@ -51,7 +61,7 @@ class HttpServer:
     async def start(self) -> None:
         """Listen. Raises ConfigError where the address cannot be had."""
         # The body limit bounds what a handler reads; one MiB more lets it say so itself, with its own words.
-        app = web.Application(middlewares=[problems], client_max_size=HTTP_BODY_BYTES_MAX + MIB)
+        app = web.Application(middlewares=[self._counted, problems], client_max_size=HTTP_BODY_BYTES_MAX + MIB)
         for route in self._routes:
             app.router.add_route(route.method, _pattern(route.path), self._served(route))
         self._runner = web.AppRunner(
@@ -74,6 +84,21 @@ class HttpServer:
             return
         self._on_stop()
         await runner.cleanup()
+
+    @web.middleware
+    async def _counted(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        began = asyncio.get_running_loop().time()
+        self.requests += 1
+        self.in_flight += 1
+        outcome = "gone"
+        try:
+            response = await handler(request)
+            outcome = f"{response.status // 100}xx"
+            return response
+        finally:
+            self.in_flight -= 1
+            self.answered[outcome] += 1
+            self._observe(asyncio.get_running_loop().time() - began)
 
     def _served(self, route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         deadline_s = None if route.streams else self._request_deadline_s

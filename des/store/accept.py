@@ -1,5 +1,6 @@
 """Accept: a group of batches becomes rows, or duplicates, or quarantine, in one transaction."""
 
+from collections import Counter
 from collections.abc import Container, Sequence
 from uuid import UUID
 
@@ -59,7 +60,8 @@ async def accept(
         AcceptedBatch(batch, partition_of(batch.tenant, batch.erid), seq)
         for batch, seq in zip(sorted_.new, seqs, strict=True)
     ]
-    return Acceptance(new, sorted_.duplicates, len(refused) + len(sorted_.refused))
+    quarantined = Counter([one.reason for one in (*refused, *sorted_.refused)])
+    return Acceptance(new, sorted_.duplicates, quarantined)
 
 
 def sort_out(batches: Sequence[ContactBatch], sealed: Container[Erid], known: dict[BatchId, _Known]) -> _Sorted:

@@ -110,7 +110,8 @@ async def _write(
         await quarantine.add(connection, refused)
     if events:
         await _write_events(connection, events)
-    return Commit(frozenset(stale), len(events), list(landing.contacts))
+    fields = sum(landing.states.values(), Counter())
+    return Commit(frozenset(stale), len(events), list(landing.contacts), fields)
 
 
 async def _stale(connection: Connection, owner: UUID, units: Sequence[CommitUnit]) -> set[int]:

@@ -47,11 +47,11 @@ class AcceptedBatch(msgspec.Struct, frozen=True, gc=False):
 
 
 class Acceptance(msgspec.Struct, frozen=True):
-    """What one accept transaction did."""
+    """What one accept transaction did; `quarantined` by reason."""
 
     new: Sequence[AcceptedBatch]
     duplicates: int
-    quarantined: int
+    quarantined: Mapping[str, int]
 
 
 class ContactRow(msgspec.Struct, frozen=True, gc=False):
@@ -84,13 +84,14 @@ class CommitUnit(msgspec.Struct, frozen=True, gc=False):
 class Commit(msgspec.Struct, frozen=True):
     """What one commit transaction did.
 
-    Indexes of the units whose epoch was stale (none of their rows landed), the number of events it wrote, and the
-    enrichments whose progress changed.
+    Indexes of the units whose epoch was stale (none of their rows landed), the number of events it wrote, the
+    enrichments whose progress changed, and the fields that ended, by state.
     """
 
     stale: frozenset[int]
     events: int
     changed: Sequence[Erid]
+    fields: Mapping[FieldState, int] = {}
 
 
 class Outstanding(msgspec.Struct, frozen=True, gc=False):

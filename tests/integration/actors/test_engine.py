@@ -148,7 +148,7 @@ async def test_a_resend_changes_nothing_and_other_content_is_a_conflict(rig: Rig
     assert (len(acceptance.new), acceptance.duplicates) == (0, 2)
     other = msgspec.structs.replace(batch(erid, "eve"), batch_id=first.batch_id)
     acceptance = await rig.store.accept([other], [], range(64))
-    assert (len(acceptance.new), acceptance.duplicates, acceptance.quarantined) == (0, 0, 1)
+    assert (len(acceptance.new), acceptance.duplicates, sum(acceptance.quarantined.values())) == (0, 0, 1)
     assert await progress(rig, erid) == before
     held = await rig.row("select reason, batch_id from quarantine")
     assert tuple(held) == ("BATCH_CONFLICT", str(first.batch_id))
@@ -160,7 +160,11 @@ async def test_a_sealed_enrichment_takes_no_new_batch_and_still_knows_its_own(ri
     await rig.accept(mine)
     await rig.row("update enrichment set sealed = true where erid = $1 returning 1", erid)
     acceptance = await rig.store.accept([mine, batch(erid, "late")], [], range(64))
-    assert (len(acceptance.new), acceptance.duplicates, acceptance.quarantined) == (0, 1, 1)
+    assert (len(acceptance.new), acceptance.duplicates, dict(acceptance.quarantined)) == (
+        0,
+        1,
+        {"ENRICHMENT_SEALED": 1},
+    )
     await rig.commits(1)
     assert (await rig.row("select completed from enrichment where erid = $1", erid))[0]
 
