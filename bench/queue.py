@@ -36,7 +36,7 @@ class Queue:
     async def opened(cls, connection: aio_pika.abc.AbstractConnection) -> "Queue":
         """Open a channel and declare what DES declares."""
         channel = await connection.channel(publisher_confirms=True)
-        await topology.declare(await channel.get_underlay_channel())
+        await topology.declare(channel)
         return cls(channel, await channel.get_exchange(INGEST_EXCHANGE))
 
     async def publish_one(self, message: Outgoing) -> None:

@@ -1,7 +1,8 @@
 """How log events are written: one JSON object a line for machines, coloured columns for people, on standard error.
 
-Libraries log through the standard library and come out in the same form. Those of AMQP say something for every frame
-at debug and are kept at WARNING whatever the level is.
+Libraries log through the standard library and come out in the same form. Those that say something for every frame at
+debug are kept at WARNING whatever the level is, and aiormq, which reports every failed attempt as an error, losses
+with a traceback, at CRITICAL: des.broker logs each loss, each attempt and each alarm once.
 """
 
 import logging
@@ -13,7 +14,13 @@ import structlog
 
 from des.errors import ConfigError
 
-KEPT_QUIET = ("aio_pika", "aiormq", "pamqp", "grpc", "asyncio")
+KEPT_QUIET = {
+    "aio_pika": logging.WARNING,
+    "aiormq": logging.CRITICAL,
+    "pamqp": logging.WARNING,
+    "grpc": logging.WARNING,
+    "asyncio": logging.WARNING,
+}
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -55,8 +62,8 @@ def _configure_libraries(shared: list[Any], level: int, *, as_json: bool) -> Non
         )
     )
     logging.basicConfig(handlers=[handler], level=max(level, logging.INFO), force=True)
-    for name in KEPT_QUIET:
-        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    for name, quiet in KEPT_QUIET.items():
+        logging.getLogger(name).setLevel(max(level, quiet))
 
 
 def _columns() -> structlog.dev.ConsoleRenderer:

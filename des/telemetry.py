@@ -30,6 +30,7 @@ class Event(enum.StrEnum):
     BROKER_CONNECTED = "broker_connected"
     BROKER_CONNECTION_LOST = "broker_connection_lost"
     BROKER_CONNECTION_DROPPED = "broker_connection_dropped"
+    BROKER_ALARM = "broker_alarm"
     RELAY_WAITS = "relay_waits"
     LEASES_CHANGED = "leases_changed"
     LEASES_UNRENEWED = "leases_unrenewed"

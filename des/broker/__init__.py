@@ -1,4 +1,4 @@
-"""2  broker: RabbitMQ carries. aiormq lives here and nowhere else.
+"""2  broker: RabbitMQ carries. aio-pika lives here and nowhere else.
 
 - `contract`    what the stages see: Consumer, Publisher, the names of exchanges and queues
 - `topology`    those exchanges and queues as data
@@ -6,7 +6,6 @@
 - `consumer`    deliveries in, acknowledged in groups, watched
 - `supervisor`  opens a connection, waits for its end, opens the next
 - `connection`  one connection with its one channel
-- `tap`, `frames`  the hot frames, taken out of the byte stream before aiormq reads it
 
 Guarantee. What `publish` returns from lies on a durable quorum queue. What was taken and not acknowledged comes again.
 No tag is acknowledged twice, and none of a channel that has gone.
@@ -17,6 +16,6 @@ its way there, for ever; `ready` is what /readyz shows. Nothing is kept from one
 Failures of `publish`. `Overloaded`: an alarm or a full queue, with the seconds to wait. `BrokerUnavailable`: no
 connection, no queue, or no confirm in time; the message may have arrived, and sending it again is harmless.
 
-Speed. aiormq opens, declares and closes; it puts every frame through two queues and makes a task of every delivery and
-every publish, 36 and 53 µs for a small message. Tapped, it is 5 and 9 µs (same machine, 150 bytes, quorum queue).
+Speed. CPU per message, nearly all of it in aio-pika (2 cores shared with the broker, Python 3.11, quorum queue).
+Publish: 90 µs at 150 bytes, 110 µs at 44 kB with 256 in flight, 150 µs one at a time. Deliver and ack: 80 and 110 µs.
 """

@@ -1,8 +1,8 @@
 """Takes deliveries from the ingest queue: what has arrived, in order, and acknowledges them in groups.
 
-A delivery is appended as its bytes arrive (see tap) and nothing runs until somebody takes it; the broker's prefetch
-bounds how many wait. Everything known of a channel lives in one `_Inbox` and goes with it: deliveries not taken are
-redelivered by the broker, acknowledgements of an older channel are dropped, so that no tag is ever acked twice.
+aio-pika's callback appends a delivery and no more; the broker's prefetch bounds how many wait. Everything known of a
+channel lives in one `_Inbox` and goes with it: deliveries not taken are redelivered by the broker, acknowledgements of
+an older channel are dropped, so that no tag is ever acked twice or on another channel.
 """
 
 import asyncio
@@ -10,23 +10,23 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-import aiormq.exceptions
+import aiormq.abc
+from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 
-from des.broker import frames
-from des.broker.connection import Wire
+from des.broker.connection import AWAY, CLOSE_TIMEOUT_S, Wire
 from des.broker.contract import INGEST_QUEUE, Delivery
-from des.broker.frames import Properties
 from des.broker.supervisor import Supervisor
-from des.broker.tap import FrameSink
 from des.errors import BrokerUnavailable
 from des.lifecycle import TaskOwner
 from des.limits import PREFETCH_DELIVERIES
 
 WATCH_S: Final = 10.0
 """How often the queue is looked at. Two looks without a delivery while messages are ready: the consumer is dead."""
+LOOK_TIMEOUT_S: Final = 5.0
+"""Longest wait for an answer about the queue; without a leader, RabbitMQ 3.10 does not give one."""
 
 
-class _Inbox(FrameSink):
+class _Inbox:
     """Deliveries of one channel: those not taken yet, and which are done with."""
 
     def __init__(self, generation: int, arrived: asyncio.Event) -> None:
@@ -37,20 +37,21 @@ class _Inbox(FrameSink):
         self._acked_through = 0
         self._done: set[int] = set()
         self._rejected: set[int] = set()
+        self._to_reject: deque[int] = deque()
 
-    def delivered(self, tag: int, redelivered: bool, routing_key: str, properties: Properties, body: bytes) -> None:
-        """Append a delivery."""
-        self.last_tag = tag
+    async def append(self, message: AbstractIncomingMessage) -> None:
+        """Append a delivery: aio-pika's callback, called in the order of the tags."""
+        self.last_tag = tag = message.delivery_tag or 0
         self.waiting.append(
             Delivery(
-                body,
-                properties.content_type,
-                properties.type,
-                properties.user_id,
-                routing_key,
+                message.body,
+                message.content_type or "",
+                message.type or "",
+                message.user_id or "",
+                message.routing_key or "",
                 tag,
                 self.generation,
-                redelivered,
+                bool(message.redelivered),
             )
         )
         self._arrived.set()
@@ -59,12 +60,22 @@ class _Inbox(FrameSink):
         """Note tags to acknowledge."""
         self._done.update(tags)
 
-    def rejected(self, tag: int) -> None:
-        """Note a tag that was refused: done with, and no longer the broker's to be acked."""
+    def reject(self, tag: int) -> None:
+        """Note a tag to refuse: done with, and soon no longer the broker's to be acked."""
         self._done.add(tag)
         self._rejected.add(tag)
+        self._to_reject.append(tag)
 
-    def ackable(self) -> int:
+    async def settle(self, channel: aiormq.abc.AbstractChannel) -> None:
+        """Send what is noted, refusals before the acks that reach over them, until nothing is left."""
+        while True:
+            while self._to_reject:
+                await channel.basic_reject(self._to_reject.popleft(), requeue=False, wait=False)
+            if (tag := self._ackable()) == 0:
+                return
+            await channel.basic_ack(tag, multiple=True)
+
+    def _ackable(self) -> int:
         """Highest tag up to which all are done with and were not acked before; 0 for none.
 
         Tags of a channel count up by one, so what is done with in one piece from the last ack on is acked at once.
@@ -101,10 +112,12 @@ class AmqpConsumer:
         self._arrived = asyncio.Event()
         self._generation = 0
         self._inbox = _Inbox(0, self._arrived)
-        self._wire: Wire | None = None
-        self._ack_scheduled = False
-        self._supervisor = Supervisor(self.name, url, self, confirms=False)
-        self._tasks = TaskOwner(self.name, vital=True)
+        self._channel: aiormq.abc.AbstractChannel | None = None
+        self._looked_at: AbstractQueue | None = None
+        self._settling: asyncio.Task[None] | None = None
+        self._supervisor = Supervisor(self.name, url, self)
+        self._tasks = TaskOwner(self.name)
+        self._acks = TaskOwner(self.name)
         self.messages_ready = 0
         """Messages that lay in the queue at the last look."""
 
@@ -125,8 +138,8 @@ class AmqpConsumer:
 
     async def stop(self) -> None:
         """Send the last acknowledgements and close; what is not acknowledged goes back to the queue."""
+        await self._acks.close(CLOSE_TIMEOUT_S)  # first: a look that is broken off costs the channel
         await self._tasks.close()
-        self._send_acks()
         await self._supervisor.stop()
 
     async def take(self, deliveries_max: int) -> Sequence[Delivery]:
@@ -141,46 +154,49 @@ class AmqpConsumer:
         """See contract.Consumer."""
         generation = self._inbox.generation
         self._inbox.done(delivery.tag for delivery in deliveries if delivery.generation == generation)
-        if not self._ack_scheduled:
-            self._ack_scheduled = True
-            asyncio.get_running_loop().call_soon(self._send_acks)
+        self._settle_soon()
 
     def dead_letter(self, delivery: Delivery) -> None:
         """See contract.Consumer."""
-        if self._wire is not None and delivery.generation == self._inbox.generation:
-            self._wire.write(frames.reject(self._wire.number, delivery.tag))
-            self._inbox.rejected(delivery.tag)
-            self.ack(())
+        if delivery.generation == self._inbox.generation:
+            self._inbox.reject(delivery.tag)
+            self._settle_soon()
 
-    def _send_acks(self) -> None:
-        self._ack_scheduled = False
-        if self._wire is not None and (tag := self._inbox.ackable()):
-            self._wire.write(frames.ack(self._wire.number, tag, multiple=True))
+    def _settle_soon(self) -> None:
+        """One task sends for all who ack until it has caught up."""
+        if self._channel is not None and (self._settling is None or self._settling.done()):
+            self._settling = self._acks.spawn(self._settle(self._inbox, self._channel), "acks")
+
+    async def _settle(self, inbox: _Inbox, channel: aiormq.abc.AbstractChannel) -> None:
+        try:
+            await inbox.settle(channel)
+        except AWAY as error:  # the broker redelivers what it was not told of
+            self._supervisor.drop(f"an acknowledgement could not be sent: {error}")
 
     # ---- for the supervisor ---------------------------------------------------------------------------------------
 
-    def sink(self) -> FrameSink:
+    async def opened(self, wire: Wire) -> None:
         """See WireUser."""
         self._generation += 1
         self._inbox = _Inbox(self._generation, self._arrived)
-        return self._inbox
-
-    async def opened(self, wire: Wire) -> None:
-        """See WireUser."""
         try:
-            wire.channel.on_consumer_cancel_callbacks.add(self._cancelled)
-            await wire.channel.basic_qos(prefetch_count=self._prefetch)
-            self._wire = wire
-            await wire.channel.basic_consume(self._queue, _never_called)
-        except (aiormq.exceptions.AMQPError, OSError, RuntimeError) as error:
+            self._channel = await wire.channel.get_underlay_channel()
+            self._channel.on_consumer_cancel_callbacks.add(self._cancelled)
+            await wire.channel.set_qos(prefetch_count=self._prefetch)
+            self._looked_at = queue = await wire.channel.get_queue(self._queue, ensure=False)
+            await queue.consume(self._inbox.append)
+        except AWAY as error:
             raise BrokerUnavailable(f"RabbitMQ: cannot consume {self._queue}: {error}") from error
 
     def lost(self, reason: str) -> None:
         """See WireUser."""
-        self._wire = None
-        self._inbox.waiting.clear()
+        self._channel = self._looked_at = None
+        if self._settling is not None:
+            self._settling.cancel()  # aiormq may let it wait for a connection that is gone
+            self._settling = None
+        self._inbox = _Inbox(self._generation, self._arrived)  # deliveries still on their way end in the old one
 
-    def _cancelled(self, frame: Any) -> None:
+    def _cancelled(self, _frame: Any) -> None:
         self._supervisor.drop(f"the broker cancelled the consumer of {self._queue}")
 
     # ---- watchdog -------------------------------------------------------------------------------------------------
@@ -191,8 +207,8 @@ class AmqpConsumer:
         seen = (0, 0)
         while True:
             await asyncio.sleep(self._watch_s)
-            wire, inbox = self._wire, self._inbox
-            if wire is None or not await self._look(wire):
+            queue, inbox = self._looked_at, self._inbox
+            if queue is None or not await self._look(queue):
                 silent_looks = 0
                 continue
             now = (inbox.generation, inbox.last_tag)
@@ -203,15 +219,15 @@ class AmqpConsumer:
                 silent_looks = 0
                 self._supervisor.drop(f"{self.messages_ready} messages are ready and none is delivered")
 
-    async def _look(self, wire: Wire) -> bool:
-        """Count the ready messages. A queue that is gone closes the channel, and the supervisor builds all anew."""
+    async def _look(self, queue: AbstractQueue) -> bool:
+        """Count the ready messages. Where the queue is gone or does not answer, all is built anew."""
         try:
-            found = await wire.channel.queue_declare(self._queue, passive=True, timeout=self._watch_s)
-        except (aiormq.exceptions.AMQPError, OSError, RuntimeError, TimeoutError):
+            # Not by aiormq's own timeout: it is made of wait_for, which in Python 3.11 may swallow a cancellation.
+            async with asyncio.timeout(LOOK_TIMEOUT_S):
+                found = await queue.declare()
+        except AWAY as error:
+            if queue is self._looked_at:
+                self._supervisor.drop(f"{self._queue} cannot be looked at: {str(error) or type(error).__name__}")
             return False
         self.messages_ready = found.message_count or 0
         return True
-
-
-async def _never_called(message: Any) -> None:
-    """Stand in for aiormq's consumer callback: the tap has taken every delivery before."""

@@ -1,112 +1,83 @@
 """Publishes with confirms: what `publish` returns from is on a durable quorum queue.
 
-A message is written to the socket within the call and its confirm resolves one future: no queue, no task, no timer of
-its own (one timer watches the oldest unconfirmed). At most `in_flight_max` are unconfirmed; more wait for their turn.
+At most `in_flight_max` publishes are unconfirmed; more wait for their turn. Each waits under one deadline, and whatever
+ends its wire or stops the broker from reading moves that deadline to now, so that nobody waits for what cannot come.
 """
 
 import asyncio
 from collections.abc import Mapping
+from itertools import count
 from typing import Final
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
-from des.broker import frames
-from des.broker.connection import Wire
-from des.broker.supervisor import Supervisor
-from des.broker.tap import FrameSink
-from des.errors import BrokerUnavailable, DesError, Overloaded
-from des.limits import CONFIRMS_IN_FLIGHT_MAX, MESSAGE_BYTES_MAX, PUBLISH_DEADLINE_S
+from aio_pika import DeliveryMode, Message
+from aio_pika.abc import AbstractExchange
+from aio_pika.exceptions import DeliveryError, PublishError
 
+from des.broker.connection import AWAY, Wire
+from des.broker.supervisor import Supervisor
+from des.errors import BrokerUnavailable, DesError, Overloaded
+from des.lifecycle import TaskOwner
+from des.limits import CONFIRMS_IN_FLIGHT_MAX, PUBLISH_DEADLINE_S
+from des.telemetry import Event, logger
+
+log = logger(__name__)
+
+ALARM_LOOK_S: Final = 0.1
+"""How often it is looked for an alarm; an answer to a client may be that late."""
 ALARM_RETRY_S: Final = 5.0
 """Hint to clients while a memory or disk alarm lasts; they last for seconds to minutes."""
 NACK_RETRY_S: Final = 1.0
-UNSENT_BYTES_MAX: Final = 4 * MESSAGE_BYTES_MAX
-"""Bytes that may wait for the socket before publishers wait for them."""
 
 
-class _Confirms(FrameSink):
-    """Publishes of one wire that have no confirm yet, by delivery tag, oldest first."""
+class _Line:
+    """One wire as publishes see it: its exchanges, who waits for a confirm, and why nothing can be sent."""
 
-    def __init__(self, deadline_s: float) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._deadline_s = deadline_s
-        self._waiting: dict[int, tuple[asyncio.Future[None], float]] = {}
-        self._timer: asyncio.TimerHandle | None = None
-        self._tag = 0
-        self._confirmed_through = 0
-        self._prefix = uuid4().hex + "-"
-        self.alarm = ""
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+        self.alarm = False
+        self.waits: set[asyncio.Timeout] = set()
+        self._broke = ""
+        self._exchanges: dict[str, AbstractExchange] = {}
 
-    def __len__(self) -> int:
-        return len(self._waiting)
+    async def exchange(self, name: str) -> AbstractExchange:
+        """Exchange of that name, whether or not the broker has it."""
+        if name not in self._exchanges:
+            self._exchanges[name] = await self.wire.channel.get_exchange(name, ensure=False)
+        return self._exchanges[name]
 
-    def expect(self) -> tuple[str, asyncio.Future[None]]:
-        """Count the next publish: its message id and the future of its confirm. To be written before any await."""
-        self._tag = tag = self._tag + 1
-        future = self._loop.create_future()
-        at = self._loop.time() + self._deadline_s
-        self._waiting[tag] = (future, at)
-        if self._timer is None:
-            self._timer = self._loop.call_at(at, self._expire)
-        return f"{self._prefix}{tag}", future
+    def refusal(self) -> DesError | None:
+        """Why nothing can be sent on it at present."""
+        if self._broke or self.wire.channel.is_closed:
+            return _broken(self._broke or "closed")
+        if self.alarm:
+            return Overloaded("RabbitMQ takes nothing for the moment (memory or disk alarm)", ALARM_RETRY_S)
+        return None
 
-    def confirmed(self, tag: int, *, multiple: bool, taken: bool) -> None:
-        """Settle one publish, or all up to `tag`."""
-        error = None if taken else Overloaded("RabbitMQ refused the message (nack: queue full)", NACK_RETRY_S)
-        if not multiple:
-            self._settle(tag, error)
+    def end(self, reason: str) -> None:
+        """Nothing more is sent or confirmed on it."""
+        self._broke = reason or "closed"
+        self._end_waits()
+
+    def set_alarm(self, *, on: bool) -> None:
+        """While an alarm lasts, the broker does not read what was written."""
+        if on == self.alarm:
             return
-        for each in range(self._confirmed_through + 1, tag + 1):
-            self._settle(each, error)
-        self._confirmed_through = max(self._confirmed_through, tag)
+        self.alarm = on
+        log.warning(Event.BROKER_ALARM, on=on, unconfirmed=len(self.waits))
+        if on:
+            self._end_waits()
 
-    def returned(self, message_id: str, reason: str) -> None:
-        """Fail the publish that no queue took; the confirm that follows finds it gone."""
-        prefix, _, tag = message_id.rpartition("-")
-        if f"{prefix}-" == self._prefix and tag.isdigit():
-            self._settle(int(tag), BrokerUnavailable(f"no queue takes the message: {reason}"))
-
-    def blocked(self, reason: str) -> None:
-        """Fail everything unconfirmed while an alarm lasts: the broker does not read it before the alarm is over."""
-        self.alarm = reason
-        if reason:
-            self.fail(_alarm(reason))
-
-    def fail(self, error: DesError) -> None:
-        """Fail everything unconfirmed."""
-        waiting, self._waiting = self._waiting, {}
-        for future, _ in waiting.values():
-            if not future.done():
-                future.set_exception(error)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _settle(self, tag: int, error: DesError | None) -> None:
-        entry = self._waiting.pop(tag, None)
-        if entry is None or entry[0].done():
-            return
-        if error is None:
-            entry[0].set_result(None)
-        else:
-            entry[0].set_exception(error)
-
-    def _expire(self) -> None:
-        """Fail those whose time is over; they stand in order of their deadlines."""
-        now = self._loop.time()
-        self._timer = None
-        overdue = []
-        for tag, (_, at) in self._waiting.items():
-            if at > now:
-                self._timer = self._loop.call_at(at, self._expire)
-                break
-            overdue.append(tag)
-        for tag in overdue:
-            self._settle(tag, BrokerUnavailable(f"no confirm from RabbitMQ within {self._deadline_s:g} s"))
+    def _end_waits(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for wait in self.waits:
+            if not wait.expired():
+                wait.reschedule(now)
 
 
-def _alarm(reason: str) -> Overloaded:
-    return Overloaded(f"RabbitMQ takes nothing for the moment (alarm: {reason})", ALARM_RETRY_S)
+def _broken(reason: object) -> BrokerUnavailable:
+    return BrokerUnavailable(f"the connection to RabbitMQ broke before the confirm: {reason}")
 
 
 def user_of(url: str) -> str:
@@ -132,26 +103,31 @@ class AmqpPublisher:
         self._deadline_s = deadline_s
         self._user_id = user_of(url)
         self._slots = asyncio.Semaphore(in_flight_max)
-        self._supervisor = Supervisor(name, url, self, confirms=True)
-        self._wire: Wire | None = None
-        self._confirms: _Confirms | None = None
+        self._supervisor = Supervisor(name, url, self)
+        self._tasks = TaskOwner(name)
+        self._line: _Line | None = None
+        # aiormq finds the publish that a returned message belongs to by its id, so no two attempts share one.
+        self._ids_prefix = uuid4().hex
+        self._ids = count()
 
     @property
     def ready(self) -> bool:
         """Connected, and no alarm."""
-        return self._supervisor.ready and self._confirms is not None and not self._confirms.alarm
+        return self._supervisor.ready and self._line is not None and self._line.refusal() is None
 
     @property
     def in_flight(self) -> int:
         """Publishes without a confirm."""
-        return 0 if self._confirms is None else len(self._confirms)
+        return 0 if self._line is None else len(self._line.waits)
 
     async def start(self) -> None:
         """Connect. Raises BrokerUnavailable and ConfigError."""
         await self._supervisor.start()
+        self._tasks.spawn(self._watch_alarm(), "alarm")
 
     async def stop(self) -> None:
         """Close the connection; what is unconfirmed fails."""
+        await self._tasks.close()
         await self._supervisor.stop()
 
     async def publish(
@@ -166,69 +142,68 @@ class AmqpPublisher:
         mandatory: bool = True,
     ) -> None:
         """See contract.Publisher."""
-        slots = self._slots
-        if slots.locked() or (self._wire is not None and self._wire.unsent_bytes > UNSENT_BYTES_MAX):
-            await self._wait_for_room()
-        else:
-            await slots.acquire()  # does not wait: the semaphore is not locked
+        line = self._usable()
+        message = Message(
+            body,
+            content_type=content_type,
+            type=type,
+            headers=dict(headers) if headers else None,
+            delivery_mode=DeliveryMode.PERSISTENT,
+            message_id=f"{self._ids_prefix}-{next(self._ids)}",
+            user_id=self._user_id,
+        )
         try:
-            wire, confirms = self._usable()
-            method = frames.publish_method(wire.number, exchange, routing_key, mandatory=mandatory)
-            message_id, confirm = confirms.expect()
-            wire.write(
-                method
-                + frames.content(
-                    wire.number,
-                    body,
-                    wire.frame_max,
-                    content_type=content_type,
-                    message_id=message_id,
-                    type=type,
-                    user_id=self._user_id,
-                    headers=headers,
-                )
-            )
-            await confirm
-        finally:
-            slots.release()
-
-    async def _wait_for_room(self) -> None:
-        """Wait for a slot and for the socket, within one deadline; a slot is held after it."""
-        self._usable()
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                await self._slots.acquire()
+            async with asyncio.timeout(self._deadline_s) as wait, self._slots:
+                line = self._usable()  # another one, or none, after waiting for a slot
+                line.waits.add(wait)
                 try:
-                    wire, _ = self._usable()
-                    if wire.unsent_bytes > UNSENT_BYTES_MAX:
-                        await wire.drain()
-                except BaseException:
-                    self._slots.release()
-                    raise
+                    await _confirmed(await line.exchange(exchange), message, routing_key, mandatory=mandatory)
+                finally:
+                    line.waits.discard(wait)
         except TimeoutError as error:
-            raise BrokerUnavailable(f"no room to publish within {self._deadline_s:g} s") from error
+            late = BrokerUnavailable(f"no confirm from RabbitMQ within {self._deadline_s:g} s")
+            raise line.refusal() or late from error
 
-    def _usable(self) -> tuple[Wire, _Confirms]:
-        wire, confirms = self._wire, self._confirms
-        if wire is None or confirms is None:
+    def _usable(self) -> _Line:
+        line = self._line
+        if line is None:
             raise BrokerUnavailable("no connection to RabbitMQ; DES is reconnecting")
-        if confirms.alarm:
-            raise _alarm(confirms.alarm)
-        return wire, confirms
+        if (refusal := line.refusal()) is not None:
+            raise refusal
+        return line
+
+    async def _watch_alarm(self) -> None:
+        """Look for alarms: nothing that aio-pika offers tells of one, but it knows of it when asked."""
+        while True:
+            await asyncio.sleep(ALARM_LOOK_S)
+            if (line := self._line) is not None:
+                line.set_alarm(on=await line.wire.blocked())
 
     # ---- for the supervisor ---------------------------------------------------------------------------------------
 
-    def sink(self) -> FrameSink:
-        """See WireUser."""
-        self._confirms = _Confirms(self._deadline_s)
-        return self._confirms
-
     async def opened(self, wire: Wire) -> None:
         """See WireUser."""
-        self._wire = wire
+        self._line = _Line(wire)
 
     def lost(self, reason: str) -> None:
         """See WireUser."""
-        self._wire = None
-        if self._confirms is not None:
-            self._confirms.fail(BrokerUnavailable(f"the connection to RabbitMQ broke before the confirm: {reason}"))
+        if self._line is not None:
+            self._line.end(reason)
+            self._line = None
+
+
+async def _confirmed(exchange: AbstractExchange, message: Message, routing_key: str, *, mandatory: bool) -> None:
+    """Publish and wait for the confirm; aio-pika's errors become those of contract.Publisher."""
+    try:
+        await exchange.publish(message, routing_key, mandatory=mandatory)
+    except PublishError as error:
+        raise BrokerUnavailable(f"no queue takes the message: {error}") from error
+    except DeliveryError as error:
+        raise Overloaded("RabbitMQ refused the message (nack: queue full)", NACK_RETRY_S) from error
+    except AWAY as error:
+        raise _broken(str(error) or type(error).__name__) from error
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise _broken("cancelled by aiormq") from error  # how it ends confirms when the connection hangs

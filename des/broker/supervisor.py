@@ -10,7 +10,6 @@ import asyncio
 from typing import Protocol
 
 from des.broker.connection import Wire, open_wire
-from des.broker.tap import FrameSink
 from des.clock import Backoff
 from des.errors import BrokerUnavailable, ConfigError, DesError
 from des.lifecycle import TaskOwner
@@ -29,9 +28,6 @@ FIRST_CONNECT_S = 30.0
 class WireUser(Protocol):
     """Whose wire it is."""
 
-    def sink(self) -> FrameSink:
-        """Receiver for the frames of the next wire."""
-
     async def opened(self, wire: Wire) -> None:
         """Take the wire into use; what it raises ends this wire."""
 
@@ -42,15 +38,15 @@ class WireUser(Protocol):
 class Supervisor:
     """Runs the life of a wire. `ready` is true while one is open and in use."""
 
-    def __init__(self, name: str, url: str, user: WireUser, *, confirms: bool) -> None:
-        """Take what logs call it, `amqp://…`, the user, and whether publishes on it are confirmed."""
+    def __init__(self, name: str, url: str, user: WireUser) -> None:
+        """Take what logs call it, `amqp://…`, and the user."""
         self._name = name
         self._url = url
         self._user = user
-        self._confirms = confirms
-        self._tasks = TaskOwner(name, vital=True)
+        self._tasks = TaskOwner(name)
         self._wire: Wire | None = None
         self._settled: asyncio.Future[None] | None = None
+        self._last_reason = "no answer"
         self.ready = False
 
     async def start(self) -> None:
@@ -62,7 +58,7 @@ class Supervisor:
                 await settled
         except TimeoutError as error:
             await self.stop()
-            raise BrokerUnavailable(f"RabbitMQ did not answer within {FIRST_CONNECT_S:.0f} s") from error
+            raise BrokerUnavailable(f"no RabbitMQ within {FIRST_CONNECT_S:.0f} s: {self._last_reason}") from error
         except BaseException:
             await self.stop()
             raise
@@ -80,14 +76,14 @@ class Supervisor:
     async def _run(self) -> None:
         backoff = Backoff(RECONNECT_FIRST_S, RECONNECT_MOST_S)
         while True:
-            reason = await self._live(backoff)
+            self._last_reason = reason = await self._live(backoff)
             log.warning(Event.BROKER_CONNECTION_LOST, connection=self._name, reason=reason)
             await asyncio.sleep(backoff.next_s())
 
     async def _live(self, backoff: Backoff) -> str:
         """One wire from opening to end; returns why it ended."""
         try:
-            wire = await open_wire(self._url, self._user.sink(), self._name, confirms=self._confirms)
+            wire = await open_wire(self._url, self._name)
         except DesError as error:
             self._refuse_start(error)
             return str(error)

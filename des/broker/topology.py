@@ -14,8 +14,8 @@ kills its reader does so for ever). The price: queue arguments cannot be changed
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import aiormq.abc
-import aiormq.exceptions
+from aio_pika.abc import AbstractChannel
+from aio_pika.exceptions import ChannelPreconditionFailed
 
 from des.broker.contract import DEAD_EXCHANGE, DEAD_QUEUE, EVENTS_EXCHANGE, INGEST_EXCHANGE, INGEST_QUEUE
 from des.errors import ConfigError
@@ -62,15 +62,15 @@ QUEUES = (
 )
 
 
-async def declare(channel: aiormq.abc.AbstractChannel) -> None:
-    """Declare all of it. Raises ConfigError where something of that name is otherwise, aiormq's errors as they are."""
+async def declare(channel: AbstractChannel) -> None:
+    """Declare all of it. Raises ConfigError where something of that name is otherwise, else what aio-pika raises."""
     try:
         for exchange in EXCHANGES:
-            await channel.exchange_declare(exchange.name, exchange_type=exchange.kind, durable=True)
+            await channel.declare_exchange(exchange.name, exchange.kind, durable=True)
         for queue in QUEUES:
-            await channel.queue_declare(queue.name, durable=True, arguments=dict(queue.arguments))
-            await channel.queue_bind(queue.name, queue.exchange, queue.binding_key)
-    except aiormq.exceptions.ChannelPreconditionFailed as error:
+            declared = await channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments))
+            await declared.bind(queue.exchange, queue.binding_key)
+    except ChannelPreconditionFailed as error:
         raise ConfigError(
             f"the broker has something of this name with other properties: {error}; delete it there (a queue once it"
             " is empty) and DES declares it anew"

@@ -20,6 +20,7 @@ from des.store.contract import OutboxEvent
 from des.store.outbox import Outbox
 from des.store.postgres import Database
 from des.testing.service import check_service_contract
+from tests.integration.broker.cable import Cable
 from tests.integration.broker.waiting import until
 
 ERID = UUID("3c3f4b80-f728-4d7c-8567-1bc01df5f0a1")
@@ -131,18 +132,23 @@ async def test_an_event_nobody_wants_is_removed(database: Database, publisher: A
 
 
 async def test_a_connection_lost_again_and_again_loses_no_event_and_makes_no_new_ids(
-    database: Database, publisher: AmqpPublisher, listener: Listener
+    database: Database, amqp_url: str, listener: Listener
 ) -> None:
     ids = await insert(database, 3000)
+    cable = Cable(amqp_url)
+    await cable.start()
+    publisher = AmqpPublisher(cable.url)
+    await publisher.start()
     relay = Relay(Outbox(database), publisher, SystemClock())
     await relay.start()
     for _ in range(4):
         await until(lambda: publisher.in_flight > 0 or relay.published == 3000)
-        if publisher._wire is not None:
-            publisher._wire._writer.transport.abort()
+        cable.cut()
         await until(lambda: publisher.ready)
     await until(lambda: relay.published == 3000, 60)
     await relay.stop()
+    await publisher.stop()
+    await cable.stop()
     got: list[str] = []
     while set(got) != set(ids):
         got += await listener.ids(1)

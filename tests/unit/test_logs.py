@@ -22,8 +22,9 @@ try:
     raise ValueError("broken")
 except ValueError:
     log.exception(Event.TASK_FAILED, task="pump")
-logging.getLogger("aiormq.connection").info("a frame")
-logging.getLogger("aiormq.connection").warning("lost %s", "it")
+logging.getLogger("aio_pika.queue").info("a frame")
+logging.getLogger("aio_pika.queue").warning("lost %s", "it")
+logging.getLogger("aiormq.connection").error("lost it too")
 """
 
 
@@ -44,7 +45,7 @@ def test_json_is_one_object_a_line(form: str) -> None:
     assert stopped["erid"] == "00000000-0000-0000-0000-000000000001"
     assert stopped["timestamp"].endswith("Z")
     assert failed["exception"][0]["exc_value"] == "broken"
-    assert (lost["event"], lost["logger"], lost["level"]) == ("lost it", "aiormq.connection", "warning")
+    assert (lost["event"], lost["logger"], lost["level"]) == ("lost it", "aio_pika.queue", "warning")
 
 
 def test_columns_are_for_people() -> None:

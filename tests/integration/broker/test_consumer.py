@@ -12,6 +12,7 @@ from des.broker.publisher import AmqpPublisher
 from des.errors import ConfigError
 from des.stack import PrivateRabbitMQ
 from des.testing.service import check_service_contract
+from tests.integration.broker.cable import Cable
 from tests.integration.broker.waiting import until
 
 KIND = "application/json"
@@ -124,12 +125,15 @@ async def test_what_was_not_acked_comes_again_after_a_stop(amqp_url: str, publis
 
 
 async def test_after_a_lost_connection_it_consumes_again_and_old_acks_are_dropped(
-    publisher: AmqpPublisher, consumer: AmqpConsumer
+    amqp_url: str, publisher: AmqpPublisher
 ) -> None:
+    cable = Cable(amqp_url)
+    await cable.start()
+    consumer = AmqpConsumer(cable.url)
+    await consumer.start()
     await publish(publisher, 0, 3)
     old = await take(consumer, 3)
-    assert consumer._wire is not None
-    consumer._wire._writer.transport.abort()
+    cable.cut()
     again = await take(consumer, 3)
     assert numbers(again) == [0, 1, 2]
     assert again[0].generation > old[0].generation
@@ -139,6 +143,9 @@ async def test_after_a_lost_connection_it_consumes_again_and_old_acks_are_droppe
     assert consumer.unacked == 3
     consumer.ack(again)
     await until(lambda: consumer.unacked == 0)
+    await consumer.stop()
+    await cable.stop()
+    assert await count(amqp_url, INGEST_QUEUE) == 0
 
 
 async def test_a_queue_deleted_under_it_is_declared_and_consumed_again(
@@ -156,9 +163,9 @@ async def test_a_queue_deleted_under_it_is_declared_and_consumed_again(
 async def test_the_watchdog_replaces_a_consumer_that_gets_nothing_while_messages_are_ready(
     publisher: AmqpPublisher, consumer: AmqpConsumer
 ) -> None:
-    assert consumer._wire is not None
-    (tag,) = consumer._wire.channel.consumers  # type: ignore[attr-defined] # the abstract channel does not show it
-    await consumer._wire.channel.basic_cancel(tag)
+    assert consumer._channel is not None
+    (tag,) = consumer._channel.consumers  # type: ignore[attr-defined] # the abstract channel does not show it
+    await consumer._channel.basic_cancel(tag)
     await publish(publisher, 0, 2)
     assert numbers(await take(consumer, 2)) == [0, 1]
     assert consumer._generation == 2

@@ -10,6 +10,7 @@ from des.broker.contract import EVENTS_EXCHANGE, INGEST_EXCHANGE
 from des.broker.publisher import AmqpPublisher
 from des.errors import BrokerUnavailable, ConfigError, Overloaded
 from des.stack import PrivateRabbitMQ
+from tests.integration.broker.cable import Cable
 from tests.integration.broker.waiting import until
 
 KIND = "application/x-protobuf"
@@ -31,12 +32,25 @@ async def consumer(amqp_url: str) -> AsyncIterator[AmqpConsumer]:
     await consumer.stop()
 
 
-async def alarm(server: PrivateRabbitMQ, *, on: bool) -> None:
-    """Raise or clear the memory alarm, which blocks every connection that publishes."""
-    change = (
-        "set_alarm({{resource_limit, memory, node()}, []})" if on else "clear_alarm({resource_limit, memory, node()})"
-    )
-    await server._evaluate(f"rabbit_alarm:{change}.")
+@pytest.fixture
+async def cable(amqp_url: str) -> AsyncIterator[Cable]:
+    cable = Cable(amqp_url)
+    await cable.start()
+    yield cable
+    await cable.stop()
+
+
+@pytest.fixture
+async def publisher_on_cable(cable: Cable) -> AsyncIterator[AmqpPublisher]:
+    publisher = AmqpPublisher(cable.url)
+    await publisher.start()
+    yield publisher
+    await publisher.stop()
+
+
+async def set_memory_limit(server: PrivateRabbitMQ, share: float) -> None:
+    """Like `rabbitmqctl set_vm_memory_high_watermark`: above that share is an alarm, and blocks publishers."""
+    await server._evaluate(f"vm_memory_monitor:set_vm_memory_high_watermark({share:f}).")
 
 
 async def publish_until_refused(publisher: AmqpPublisher) -> None:
@@ -98,16 +112,17 @@ async def test_an_exchange_that_is_not_there_costs_the_channel_and_the_next_publ
 async def test_an_alarm_is_overload_at_once_and_over_when_it_is_over(
     rabbitmq: PrivateRabbitMQ, publisher: AmqpPublisher
 ) -> None:
-    await alarm(rabbitmq, on=True)
+    await set_memory_limit(rabbitmq, 0.00001)
     try:
-        with pytest.raises(Overloaded) as refused:
-            await publish_until_refused(publisher)
-        assert refused.value.retry_after_s > 0
+        outcomes = await asyncio.gather(*(publish_until_refused(publisher) for _ in range(50)), return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {Overloaded}
+        assert all(isinstance(outcome, Overloaded) and outcome.retry_after_s > 0 for outcome in outcomes)
         assert not publisher.ready
+        assert publisher.in_flight == 0
         with pytest.raises(Overloaded, match="memory"):
             await publisher.publish(INGEST_EXCHANGE, "k", b"x", content_type=KIND)
     finally:
-        await alarm(rabbitmq, on=False)
+        await set_memory_limit(rabbitmq, 0.4)
     await until(lambda: publisher.ready)
     await publisher.publish(INGEST_EXCHANGE, "k", b"x", content_type=KIND)
 
@@ -122,40 +137,63 @@ async def test_a_full_queue_nacks_and_that_is_overload(rabbitmq: PrivateRabbitMQ
         await publish_until_refused(publisher)
 
 
-async def test_no_confirm_in_time_is_an_error(amqp_url: str) -> None:
-    publisher = AmqpPublisher(amqp_url, deadline_s=0.2)
+async def test_no_confirm_in_time_is_an_error(cable: Cable) -> None:
+    publisher = AmqpPublisher(cable.url, deadline_s=0.2)
     await publisher.start()
-    assert publisher._wire is not None
-    publisher._wire._writer.transport.pause_reading()  # type: ignore[attr-defined] # the confirm lies in the socket
+    cable.hold()
     with pytest.raises(BrokerUnavailable, match="no confirm"):
         await publisher.publish(INGEST_EXCHANGE, "k", b"x", content_type=KIND)
     await publisher.stop()
 
 
+@pytest.mark.parametrize("size", [1, 300_000])  # more than the socket takes: most of them wait to be written
 async def test_a_lost_connection_fails_what_is_in_flight_and_is_built_anew(
-    publisher: AmqpPublisher, consumer: AmqpConsumer
+    cable: Cable, publisher_on_cable: AmqpPublisher, size: int
 ) -> None:
-    assert publisher._wire is not None
+    publisher, body = publisher_on_cable, b"x" * size
+    cable.hold()
     publishing = asyncio.gather(
-        *(publisher.publish(INGEST_EXCHANGE, "k", b"x", content_type=KIND) for _ in range(50)), return_exceptions=True
+        *(publisher.publish(INGEST_EXCHANGE, "k", body, content_type=KIND) for _ in range(50)), return_exceptions=True
     )
-    await asyncio.sleep(0)  # all 50 are written in one turn of the loop
-    assert publisher.in_flight == 50
-    publisher._wire._writer.transport.abort()
+    await until(lambda: publisher.in_flight == 50)
+    cable.cut()
     outcomes = await publishing
     assert {type(outcome) for outcome in outcomes} == {BrokerUnavailable}
     assert not publisher.ready
+    cable.release()
     await until(lambda: publisher.ready)
     await publisher.publish(INGEST_EXCHANGE, "k", b"last", content_type=KIND)
 
 
-async def test_a_cancelled_publish_leaves_the_others_alone(publisher: AmqpPublisher) -> None:
+async def test_a_broker_that_reads_no_more_does_not_hold_up_the_stop(amqp_url: str) -> None:
+    before = asyncio.all_tasks()
+    cable = Cable(amqp_url)
+    await cable.start()
+    publisher = AmqpPublisher(cable.url)
+    await publisher.start()
+    cable.hold()
+    body = b"x" * 15_000_000  # more than the sockets between the two take
+    publishing = asyncio.gather(
+        *(publisher.publish(INGEST_EXCHANGE, "k", body, content_type=KIND) for _ in range(3)), return_exceptions=True
+    )
+    await until(lambda: cable.held > 0)
+    async with asyncio.timeout(15):
+        await publisher.stop()
+    assert {type(outcome) for outcome in await publishing} == {BrokerUnavailable}
+    await cable.stop()
+    await until(lambda: asyncio.all_tasks() == before)  # what aiormq left behind ends with the socket
+
+
+async def test_a_cancelled_publish_leaves_the_others_alone(cable: Cable, publisher_on_cable: AmqpPublisher) -> None:
+    publisher = publisher_on_cable
+    cable.hold()
     first = asyncio.ensure_future(publisher.publish(INGEST_EXCHANGE, "k", b"x", content_type=KIND))
-    await asyncio.sleep(0)
-    assert publisher.in_flight == 1
+    await until(lambda: publisher.in_flight == 1)
     first.cancel()
+    cable.release()
     await publisher.publish(INGEST_EXCHANGE, "k", b"y", content_type=KIND)
     assert publisher.in_flight == 0
+    assert first.cancelled()
 
 
 async def test_wrong_credentials_refuse_the_start_with_the_remedy(amqp_url: str) -> None:
