@@ -37,6 +37,7 @@ class Surface(msgspec.Struct, frozen=True):
 _INVALID = Surface(grpc.StatusCode.INVALID_ARGUMENT, 422)
 _UNREADABLE = Surface(grpc.StatusCode.INVALID_ARGUMENT, 400)
 _TOO_LARGE = Surface(grpc.StatusCode.INVALID_ARGUMENT, 413)
+_UNSIGNED = Surface(grpc.StatusCode.UNAUTHENTICATED, 401)
 _UNAVAILABLE = Surface(grpc.StatusCode.UNAVAILABLE, 503, retryable=True)
 
 SURFACES: Final[Mapping[str, Surface]] = {
@@ -49,6 +50,9 @@ SURFACES: Final[Mapping[str, Surface]] = {
     "TOO_MANY_CONTACTS": _TOO_LARGE,
     "UNKNOWN_CONTENT_TYPE": Surface(grpc.StatusCode.INVALID_ARGUMENT, 415),
     "UNKNOWN_CONTENT_ENCODING": Surface(grpc.StatusCode.INVALID_ARGUMENT, 415),
+    "BODY_UNREADABLE": _UNREADABLE,
+    "SIGNATURE_MISSING": _UNSIGNED,
+    "SIGNATURE_WRONG": _UNSIGNED,
     "METHOD_NOT_ALLOWED": Surface(grpc.StatusCode.UNIMPLEMENTED, 405),
     "NOT_FOUND": Surface(grpc.StatusCode.NOT_FOUND, 404),
     "BATCH_CONFLICT": Surface(grpc.StatusCode.ALREADY_EXISTS, 409),

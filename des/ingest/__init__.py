@@ -13,5 +13,6 @@ Failures. Above its bound, intake does not read, so a stream feels HTTP/2's flow
 broker is Overloaded, a broker out of reach BrokerUnavailable: the client is told when to send again, and what had
 arrived is a duplicate.
 
-Read in order: `intake`, `stream` (one client stream) and its `acknowledgement`, `servicer`, `server`, `http`.
+Read in order: `intake`, `stream` (one client stream) and its `acknowledgement`, `servicer`, `server`, `http`; beside
+them `webhooks`, by which vendors deliver answers that come later.
 """

@@ -15,7 +15,8 @@ _REF = "#/components/schemas/{name}"
 _ALWAYS = (500, 503)
 _PROBLEM_TITLES = {
     400: "the body cannot be read",
-    404: "nothing of that ERID was accepted yet",
+    401: "it is not signed by whom it claims to be from",
+    404: "nothing of that ERID was accepted yet, or nothing has that name",
     409: "it contradicts what is there",
     413: "it is too large",
     415: "not a content type that is taken",
@@ -98,7 +99,8 @@ def _problem(status: int, schemas: Mapping[Any, Json]) -> Json:
 
 def _path_parameters(route: Route) -> Iterable[Json]:
     for name in re.findall(r"\{(\w+)\}", route.path):
-        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+        schema = {"type": "string", "format": "uuid"} if name == "erid" else {"type": "string"}
+        yield {"name": name, "in": "path", "required": True, "schema": schema}
 
 
 def _query_parameters(route: Route, components: Mapping[str, Json]) -> Iterable[Json]:

@@ -191,6 +191,11 @@ class FullEnrich:
 
     # ---- deliveries --------------------------------------------------------------------------------------------------
 
+    @property
+    def signature_header(self) -> str:
+        """Name of the header that signs a delivery."""
+        return SIGNATURE_HEADER
+
     def receive(self, body: bytes, signature: str | None) -> Sequence[tuple[str, Outcome]]:
         """What a delivery brings: handles with their outcomes, none of them `pending`.
 
