@@ -135,8 +135,8 @@ def test_the_described_provider_answers(described: Running) -> None:
 def test_settings_shown_as_toml_are_taken(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "des.toml"
     file.write_text(text)
-    if "hunter" in text:
-        monkeypatch.setenv("DES_PROVIDERS__HUNTER__API_KEY", "secret")
+    for name in tomllib.loads(text).get("providers", {}):
+        monkeypatch.setenv(f"DES_PROVIDERS__{name.upper()}__API_KEY", "secret")
     settings = load_settings(file)
     for name, field in tomllib.loads(text)["fields"].items():
         assert settings.fields[name].waterfall == tuple(field["waterfall"])
