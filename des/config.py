@@ -87,6 +87,11 @@ class Worker(_Section):
         description="Contacts accepted and not finished at which accepting rests; the broker keeps what comes.",
     )
     calls_in_flight_max: int = Field(256, ge=1, description="Calls to providers in flight at once, over all of them.")
+    replay_after_s: float = Field(
+        limits.REPLAY_AFTER_S,
+        gt=0,
+        description="Seconds after which a call without an answer is sent again, where the vendor does it for nothing.",
+    )
 
 
 class FieldSettings(_Section):

@@ -136,5 +136,6 @@ class Ledger(Protocol):
     async def claim(self, claims: Sequence[Claim]) -> Sequence[Decision]:
         """Decide on each claim, in one transaction that is committed when this returns. No key stands twice.
 
-        Raises StoreUnavailable: nothing may be sent; CommitUnknown: what was claimed is found `unknown` later.
+        Raises StoreUnavailable and CommitUnknown: nothing may be sent, and the same claims may be made again; those that
+        had landed are CLAIMED then.
         """

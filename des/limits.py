@@ -31,8 +31,8 @@ VIOLATIONS_MAX = 100
 
 # ---- ingest ------------------------------------------------------------------------------------------------
 
-SET_CONTACTS_MAX = 2_000
-"""Contacts put together into one message; as many as an aggregator holds at once."""
+SET_CONTACTS_MAX = 5_000
+"""Contacts put together into one message: five batches of a thousand cost the broker's client as much as one."""
 SET_BYTES_MAX = 1 * MIB
 """The same in bytes."""
 SETS_IN_FLIGHT_MAX = 2
@@ -94,6 +94,9 @@ BATCH_REFS_PER_ERID_MAX = 16
 MAILBOX_MESSAGES_MAX = 1_024
 ERID_IDLE_S = 30.0
 """An aggregator without work passivates after this long."""
+
+REPLAY_AFTER_S = 30.0
+"""A call without an answer is sent again only when it is this old: until then the vendor may still be at work on it."""
 
 # ---- commit and relay --------------------------------------------------------------------------------------
 

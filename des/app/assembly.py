@@ -166,7 +166,9 @@ class App:
         settings, database, clock = self._settings, self._database, self._clock
         providers = build_providers(settings, Directory(database), clock)
         waterfall = build_waterfall(settings, providers)
-        claimer = Claimer(PostgresLedger(database, self._owner, build_caps(settings)))
+        claimer = Claimer(
+            PostgresLedger(database, self._owner, build_caps(settings), replay_after_s=settings.worker.replay_after_s)
+        )
         dispatchers = build_dispatchers(settings, providers, clock, claimer)
         store = PostgresWorkStore(database, self._owner)
         backlog = Backlog(settings.worker.accepted_contacts_high_water)

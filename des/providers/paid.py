@@ -20,8 +20,10 @@ from uuid import UUID, uuid4
 
 import msgspec
 
+from des import failpoints
 from des.clock import Clock
 from des.errors import TransientError
+from des.failpoints import Failpoint
 from des.ledger import (
     NOTHING,
     Amount,
@@ -154,6 +156,7 @@ class PaidDispatcher(Dispatcher):
             outcomes = await self._ask([one.question for one in paying])
         finally:
             self.in_flight -= len(paying)
+        failpoints.hit(Failpoint.CALL_ANSWERED_NOT_COMMITTED)
         for one, outcome in zip(paying, outcomes, strict=True):
             self._conclude(one, outcome)
 
@@ -172,14 +175,17 @@ class PaidDispatcher(Dispatcher):
                     asked.append(one)
         if not asked:
             return []
-        try:
-            decisions = await self._ledger.claim([self._claim(one) for one in asked])
-        except TransientError as error:
-            log.warning(Event.CLAIM_RETRIED, provider=self.traits.name, error=str(error), claims=len(asked))
-            for one in asked:
-                self._look_again(one, TWIN_LOOK_S)
-            return []
+        decisions = await self._decided([self._claim(one) for one in asked])
         return [one for one, decision in zip(asked, decisions, strict=True) if self._is_to_be_sent(one, decision)]
+
+    async def _decided(self, claims: Sequence[Claim]) -> Sequence[Decision]:
+        """Have claims decided, as often as it takes: as they are, so that one that had landed is known as ours."""
+        while True:
+            try:
+                return await self._ledger.claim(claims)
+            except TransientError as error:
+                log.warning(Event.CLAIM_RETRIED, provider=self.traits.name, error=str(error), claims=len(claims))
+            await self._clock.sleep(TWIN_LOOK_S)
 
     def _paying(self, ask: Ask, index: int) -> Paying | None:
         question = ask.questions[index]

@@ -10,14 +10,12 @@ import msgspec
 from des import failpoints
 from des.failpoints import Failpoint
 from des.ledger import Amount, Answer, CallState, Claim, Decision, Saving, Settlement, Verdict
+from des.limits import REPLAY_AFTER_S
 from des.store.postgres import Connection, Database, mapped_errors
 from des.store.statements import statements
 
 _SQL = statements("ledger")
 _HOLD_LEASES = statements("commit")["hold_leases"]
-
-REPLAY_AFTER_S = 30.0
-"""An unknown call is sent again only when it is this old: until then the vendor may still be at work on it."""
 
 Scope = tuple[str, str, str]
 """Tenant, kind of scope, name: the key of a budget."""
@@ -47,11 +45,12 @@ class Caps(msgspec.Struct, frozen=True):
 class PostgresLedger:
     """`des.ledger.Ledger` for one worker, `owner` in table `lease`."""
 
-    def __init__(self, database: Database, owner: UUID, caps: Caps) -> None:
-        """Take the pool, the worker's id, and the configured caps of tenants and providers."""
+    def __init__(self, database: Database, owner: UUID, caps: Caps, *, replay_after_s: float = REPLAY_AFTER_S) -> None:
+        """Take the pool, the worker's id, the configured caps, and how old a call is that may be sent again."""
         self._database = database
         self._owner = owner
         self._caps = caps
+        self._replay_after_s = replay_after_s
 
     async def claim(self, claims: Sequence[Claim]) -> Sequence[Decision]:
         """See Ledger."""
@@ -98,12 +97,16 @@ class PostgresLedger:
 
     async def _twins(self, connection: Connection, claims: Sequence[Claim]) -> dict[UUID, Decision]:
         """Decide on claims whose key is open already; one that may be sent again for nothing is taken over."""
-        rows = await connection.fetch(_SQL["open_twins"], *_keys(claims), REPLAY_AFTER_S)
+        rows = await connection.fetch(_SQL["open_twins"], *_keys(claims), self._replay_after_s)
         # One that is not there any more was closed this moment: asked again, the claim finds its answer.
         decisions = {claim.id: Decision(Verdict.IN_FLIGHT, claim.id) for claim in claims}
         replays: dict[UUID, Claim] = {}
         for row in rows:
             claim = claims[row["ordinal"] - 1]
+            if row["id"] == claim.id and row["state"] == CallState.CLAIMED:
+                # Ours: an earlier try had landed, its reply was lost, and nothing was sent on it.
+                decisions[claim.id] = Decision(Verdict.CLAIMED, claim.id)
+                continue
             match CallState(row["state"]):
                 case CallState.PENDING:
                     decisions[claim.id] = Decision(Verdict.PENDING, row["id"], handle=row["handle"])

@@ -6,8 +6,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from des.ledger import Amount, Answer, CallState, Claim, Key, Saving, Settlement, Verdict
+from des.limits import REPLAY_AFTER_S
 from des.store.contract import CommitUnit, partition_of
-from des.store.ledger import REPLAY_AFTER_S, Cap, Caps, PostgresLedger
+from des.store.ledger import Cap, Caps, PostgresLedger
 from des.store.postgres import Database
 from des.store.work import PostgresWorkStore
 
@@ -163,6 +164,14 @@ async def test_what_an_earlier_epoch_left_is_unknown_and_held(leased: Database) 
     assert (held.verdict, held.call_id) == (Verdict.HELD, sent.id)
     assert replayed.verdict is Verdict.IN_FLIGHT, "it may still be under way at the vendor"
     assert (await budget(leased, "tenant"))[0] == PRICE.credits, "what may have been charged stays reserved"
+
+
+async def test_a_claim_whose_reply_was_lost_is_ours_the_second_time(leased: Database) -> None:
+    mine = claim("n:doe")
+    for _ in range(2):
+        (decision,) = await ledger_of(leased).claim([mine])
+        assert (decision.verdict, decision.call_id) == (Verdict.CLAIMED, mine.id)
+    assert await budget(leased, "tenant") == (1_000_000, 50_000, 0, 0, 0), "reserved once"
 
 
 async def test_an_old_unknown_call_is_taken_over_where_replay_is_free(leased: Database) -> None:
