@@ -126,7 +126,7 @@ class Acceptor:
             acceptance = await self._accept(batches, refused)
             failpoints.hit(Failpoint.ACCEPT_COMMITTED_NOT_ACKED)
             self._consumer.ack(deliveries)
-            self._count(acceptance)
+            self._count(acceptance, len(deliveries))
             self._on_accepted(acceptance.new)
             self._accepting.clear()
             self._observe(self.oldest_s())
@@ -176,10 +176,10 @@ class Acceptor:
             await self._clock.sleep(delay_s)
             delay_s = min(RETRY_MAX_S, delay_s * 2)
 
-    def _count(self, acceptance: Acceptance) -> None:
+    def _count(self, acceptance: Acceptance, deliveries: int) -> None:
         contacts = sum(len(accepted.batch.contacts) for accepted in acceptance.new)
         if acceptance.new:
-            each = max(1, contacts // len(acceptance.new))
+            each = max(1, contacts // deliveries)
             self._deliveries_max = min(ACCEPT_GROUP_DELIVERIES_MAX, max(1, ACCEPT_GROUP_CONTACTS_MAX // each))
         self._backlog.add(contacts)
         self.batches += len(acceptance.new)
