@@ -81,9 +81,9 @@ class Observer:
                 await asyncio.sleep(0.02)
 
     async def contact_rows(self) -> list[tuple[Any, ...]]:
-        """Return what was written of every contact, in the order of writing."""
+        """Return what was written of every contact, in the order of the commits."""
         columns = ", ".join(_COLUMNS)
-        rows = await self.connection.fetch(f"select {columns} from contact order by erid, batch_id, position")  # noqa: S608 - constants of this file
+        rows = await self.connection.fetch(f"select {columns} from contact order by finished_at, batch_id, position")  # noqa: S608 - constants of this file
         return [tuple(row) for row in rows]
 
     async def make_twin(self) -> None:

@@ -14,8 +14,8 @@ from bench.processes import Measured
 
 BATCH = 1_000
 ERIDS = 20
-BATCHES = 250
-ROUNDS = 3
+BATCHES = 150
+ROUNDS = 5
 TARGET = 0.5
 
 
