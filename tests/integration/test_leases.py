@@ -54,7 +54,7 @@ async def test_the_leases_of_a_dead_worker_are_taken_over_and_it_learns_of_it(da
     before = (await zombie.acquire_fair_share()).held
     taken: Mapping[int, int] = {}
     async with asyncio.timeout(10):
-        while not taken:
+        while set(taken) != ALL:  # it may die between the count of the living and the taking: the rest comes next turn
             taken = (await heir.acquire_fair_share()).held
     assert set(taken) == ALL
     assert all(taken[partition] == before[partition] + 1 for partition in ALL)
