@@ -34,7 +34,8 @@ class Leases:
             seen = await connection.fetchrow(_SQL["survey"], self._owner)
             await connection.execute(_SQL["fence"], APPLICATION_NAME)
             held = dict(zip(seen["partitions"], seen["epochs"], strict=True))
-            share = -(-PARTITIONS // max(1, seen["workers"]))  # none, where the beat has run out by the time of the survey
+            # No worker at all: this one's own beat has run out before the survey.
+            share = -(-PARTITIONS // max(1, seen["workers"]))
             if len(held) < share:
                 taken = await connection.fetch(_SQL["take"], self._owner, share - len(held))
                 held |= {row["partition"]: row["epoch"] for row in taken}
