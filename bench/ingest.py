@@ -23,7 +23,7 @@ from des.v1.ingest_pb2 import PushContactsResponse
 PUSH = "/des.v1.IngestService/PushContacts"
 ERIDS = 20
 ROUNDS = 3
-BATCHES, BATCH = 1_500, 1_000
+BATCHES, BATCH = 4_000, 1_000
 SINGLES = 20_000
 TARGET, SINGLE_TARGET = 0.5, 1.5
 
