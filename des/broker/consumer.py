@@ -1,6 +1,8 @@
 """Takes deliveries from the ingest queue: what has arrived, in order, and acknowledges them in groups.
 
-aio-pika's callback appends a delivery and no more; the broker's prefetch bounds how many wait. Everything known of a
+The callback appends a delivery and no more; the broker's prefetch bounds how many wait. It is given to the channel
+beneath aio-pika's: the message object that aio-pika makes of each delivery would cost as much as all the rest, and
+nothing here asks it for anything. Everything known of a
 channel lives in one `_Inbox` and goes with it: deliveries not taken are redelivered by the broker, acknowledgements of
 an older channel are dropped, so that no tag is ever acked twice or on another channel.
 """
@@ -11,7 +13,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import aiormq.abc
-from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
+from aio_pika.abc import AbstractQueue
+from aiormq.abc import DeliveredMessage
 
 from des.broker.connection import AWAY, CLOSE_TIMEOUT_S, Wire
 from des.broker.contract import INGEST_QUEUE, Delivery
@@ -39,15 +42,16 @@ class _Inbox:
         self._rejected: set[int] = set()
         self._to_reject: deque[int] = deque()
 
-    async def append(self, message: AbstractIncomingMessage) -> None:
-        """Append a delivery: aio-pika's callback, called in the order of the tags."""
+    async def append(self, message: DeliveredMessage) -> None:
+        """Append a delivery: the consumer's callback, called in the order of the tags."""
+        properties = message.header.properties
         self.last_tag = tag = message.delivery_tag or 0
         self.waiting.append(
             Delivery(
                 message.body,
-                message.content_type or "",
-                message.type or "",
-                message.user_id or "",
+                properties.content_type or "",
+                properties.message_type or "",
+                properties.user_id or "",
                 message.routing_key or "",
                 tag,
                 self.generation,
@@ -183,8 +187,8 @@ class AmqpConsumer:
             self._channel = await wire.channel.get_underlay_channel()
             self._channel.on_consumer_cancel_callbacks.add(self._cancelled)
             await wire.channel.set_qos(prefetch_count=self._prefetch)
-            self._looked_at = queue = await wire.channel.get_queue(self._queue, ensure=False)
-            await queue.consume(self._inbox.append)
+            self._looked_at = await wire.channel.get_queue(self._queue, ensure=False)
+            await self._channel.basic_consume(self._queue, self._inbox.append)
         except AWAY as error:
             raise BrokerUnavailable(f"RabbitMQ: cannot consume {self._queue}: {error}") from error
 

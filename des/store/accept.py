@@ -113,14 +113,8 @@ def _those_in(owned: Container[int]) -> set[int]:
 async def _lock(connection: Connection, batches: Sequence[ContactBatch]) -> set[Erid]:
     """Lock the enrichments of the group, opening those that are new; answer the sealed ones."""
     erids = sorted({(batch.tenant, batch.erid) for batch in batches})
-    rows = await connection.fetch(_SQL["lock_enrichments"], *_columns(erids))
-    if len(rows) < len(erids):
-        there = {(row["tenant"], row["erid"]) for row in rows}
-        missing = [erid for erid in erids if erid not in there]
-        partitions = [partition_of(tenant, erid) for tenant, erid in missing]
-        opened = await connection.fetch(_SQL["open_enrichments"], *_columns(missing), partitions)
-        if len(opened) < len(missing):  # another acceptor opened one of them a moment ago
-            rows = await connection.fetch(_SQL["lock_enrichments"], *_columns(erids))
+    partitions = [partition_of(tenant, erid) for tenant, erid in erids]
+    rows = await connection.fetch(_SQL["lock_enrichments"], *_columns(erids), partitions)
     return {(row["tenant"], row["erid"]) for row in rows if row["sealed"]}
 
 

@@ -3,20 +3,14 @@
 -- no insert can race.
 
 -- name: lock_enrichments
--- The objects that are there already. Locked in key order: two acceptors never deadlock.
-select e.tenant, e.erid, e.sealed
-from unnest($1::text[], $2::uuid[]) as u (tenant, erid)
-join enrichment e on e.tenant = u.tenant and e.erid = u.erid
-order by e.tenant, e.erid
-for update of e;
-
--- name: open_enrichments
--- The objects that are new; one that another acceptor opened meanwhile is left to a second lock_enrichments.
-insert into enrichment (tenant, erid, partition)
+-- Opens the objects that are new and locks those that are there, in key order: two acceptors never deadlock. One
+-- statement, since each more is a round trip within a lock; its price is a row version an object and group.
+insert into enrichment as e (tenant, erid, partition)
 select u.tenant, u.erid, u.partition
 from unnest($1::text[], $2::uuid[], $3::smallint[]) as u (tenant, erid, partition)
-on conflict (tenant, erid) do nothing
-returning tenant, erid;
+order by u.tenant, u.erid
+on conflict (tenant, erid) do update set partition = excluded.partition
+returning e.tenant, e.erid, e.sealed;
 
 -- name: known_batches
 -- What is there already of these batch ids, with all parts: a duplicate has the same content, a conflict has not.

@@ -56,7 +56,6 @@ async def test_objects_are_found_by_their_key(database: Database) -> None:
     numbers: list[list[int]] = [[1]] * 8
     async with database.connection() as connection:
         for sql, arguments in (
-            (statements("accept")["lock_enrichments"], (["default"], [ERID])),
             (statements("commit")["count_off_enrichments"], (["default"], [ERID], *numbers)),
             (statements("accept")["count_in"], (["default"], [ERID], [1], [1], ["email"])),
             (statements("serving")["enrichment"], ("default", ERID)),
