@@ -10,6 +10,7 @@ the campaign, keeps the folder with the logs and says where it is.
 
 import argparse
 import asyncio
+import logging
 import random
 import shutil
 import sys
@@ -93,6 +94,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=1, help="chooses them and the load")
     parser.add_argument("--json", action="store_true", help="end with one JSON object")
     options = parser.parse_args(arguments)
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # it tells of every connection that a kill breaks
     folder = private_folder("des-kills-")
     campaign = Campaign(folder, options.seed)
     began = time.monotonic()

@@ -7,6 +7,7 @@ what was acknowledged is there exactly once, in the state it must have, and noth
     population.py   what is sent, and what it must become
     service.py      the child process: started with a failpoint, killed, paused, stopped
     proxy.py        a TCP proxy that loses replies and cuts connections
+    campaign.py     deaths of every kind, one after another, chosen by a seed
 
 `./dev bench kills --count N` runs the same trial for as long as one likes (bench/kills.py).
 """

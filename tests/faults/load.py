@@ -32,6 +32,7 @@ class Load:
         self._clock = SystemClock()
         self._tasks = TaskOwner(self.name, on_failure=self._failed)
         self._window = asyncio.Semaphore(WINDOW)
+        self._in_window: set[tuple[UUID, UUID]] = set()
         self._stopping = asyncio.Event()
         self._failure: BaseException | None = None
         self.sent: dict[tuple[UUID, UUID], Batch] = {}
@@ -40,6 +41,11 @@ class Load:
         self.resends = 0
         self.failures = 0
         announced.on_new = self._announce
+
+    @property
+    def direct_door(self) -> Door:
+        """The broker itself, which takes batches while the service is away."""
+        return self.doors[-1]
 
     async def start(self) -> None:
         """Begin to push."""
@@ -60,9 +66,7 @@ class Load:
         await self._tasks.close()
 
     async def send(self, batch: Batch, door: Door | None = None) -> None:
-        """Send one batch until it is acknowledged, through a door chosen at random where none is given."""
-        if batch.key not in self.sent:
-            await self._window.acquire()
+        """Send one batch, beside the window, until it is acknowledged; through any door where none is given."""
         await self._push(door or self._random.choice(self.doors), [batch])
 
     async def until_finished(self, batches: int, within_s: float = 60.0) -> None:
@@ -98,7 +102,9 @@ class Load:
 
     async def _next(self) -> Batch:
         await self._window.acquire()
-        return self._population.batch()
+        batch = self._population.batch()
+        self._in_window.add(batch.key)
+        return batch
 
     def _any(self) -> Batch:
         return self.sent[self._random.choice(list(self.sent))]
@@ -119,8 +125,11 @@ class Load:
 
     def _announce(self, announcement: Announcement) -> None:
         if announcement.type == BATCH_FINISHED:
-            self.finished.add((announcement.erid, UUID(announcement.data["batch_id"])))
-            self._window.release()
+            key = announcement.erid, UUID(announcement.data["batch_id"])
+            self.finished.add(key)
+            if key in self._in_window:
+                self._in_window.discard(key)
+                self._window.release()
 
     def _failed(self, _: str, error: BaseException) -> None:
         self._failure = error
