@@ -46,7 +46,8 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     """The intent to make a paid call: committed before anything is sent.
 
     `price` is the most it can cost. The worker must hold `partition` under `epoch`. `replay_free`: a call of the same
-    key that got no answer may be sent again at no charge.
+    key that got no answer may be sent again at no charge. `pays_again`: it is given up instead, as charged in full, and
+    the question claimed anew at its own price.
     """
 
     id: UUID
@@ -56,6 +57,7 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     epoch: int
     price: Amount
     replay_free: bool = False
+    pays_again: bool = False
 
 
 class Verdict(enum.StrEnum):
@@ -136,6 +138,6 @@ class Ledger(Protocol):
     async def claim(self, claims: Sequence[Claim]) -> Sequence[Decision]:
         """Decide on each claim, in one transaction that is committed when this returns. No key stands twice.
 
-        Raises StoreUnavailable and CommitUnknown: nothing may be sent, and the same claims may be made again; those that
-        had landed are CLAIMED then.
+        Raises StoreUnavailable and CommitUnknown: nothing may be sent, and the same claims may be made again; those
+        that had landed are CLAIMED then.
         """

@@ -198,8 +198,9 @@ class PaidDispatcher(Dispatcher):
     def _claim(self, one: Paying) -> Claim:
         asker = one.ask.asker
         one.call_id = uuid4()
-        free = self.traits.replay is not Replay.NEVER_FREE or self._terms.unknown is UnknownPolicy.RETRY
-        return Claim(one.call_id, one.key, one.ask.erid, asker.partition, asker.epoch, one.price, free)
+        free = self.traits.replay is not Replay.NEVER_FREE
+        again = not free and self._terms.unknown is UnknownPolicy.RETRY
+        return Claim(one.call_id, one.key, one.ask.erid, asker.partition, asker.epoch, one.price, free, again)
 
     def _is_to_be_sent(self, one: Paying, decision: Decision) -> bool:
         """Do what the verdict asks for; True where the call has to be made."""

@@ -103,7 +103,7 @@ async def _write(
         events += await _count_off_batches(connection, landing)
         events += await _count_off_enrichments(connection, landing)
     settlements = [settlement for unit in units for settlement in unit.settlements]
-    savings = [saving for unit in units for saving in unit.savings]
+    savings = [saving for unit in current if _is_first(unit, new, retried=retried) for saving in unit.savings]
     if settlements or savings:
         await ledger.settle(connection, settlements, savings)
     if refused:
@@ -112,6 +112,15 @@ async def _write(
         await _write_events(connection, events)
     fields = sum(landing.states.values(), Counter())
     return Commit(frozenset(stale), len(events), list(landing.contacts), fields)
+
+
+def _is_first(unit: CommitUnit, new: set[tuple[str, UUID, UUID, int]] | None, *, retried: bool) -> bool:
+    """Whether the unit surely had not landed before: what was saved is counted with it, once at most."""
+    if not retried:
+        return True
+    if new is None:
+        return bool(unit.rows)
+    return any((unit.tenant, unit.erid, row.batch_id, row.position) in new for row in unit.rows)
 
 
 async def _stale(connection: Connection, owner: UUID, units: Sequence[CommitUnit]) -> set[int]:

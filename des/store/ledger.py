@@ -101,22 +101,17 @@ class PostgresLedger:
         # One that is not there any more was closed this moment: asked again, the claim finds its answer.
         decisions = {claim.id: Decision(Verdict.IN_FLIGHT, claim.id) for claim in claims}
         replays: dict[UUID, Claim] = {}
+        given_up: list[UUID] = []
         for row in rows:
             claim = claims[row["ordinal"] - 1]
-            if row["id"] == claim.id and row["state"] == CallState.CLAIMED:
-                # Ours: an earlier try had landed, its reply was lost, and nothing was sent on it.
-                decisions[claim.id] = Decision(Verdict.CLAIMED, claim.id)
-                continue
-            match CallState(row["state"]):
-                case CallState.PENDING:
-                    decisions[claim.id] = Decision(Verdict.PENDING, row["id"], handle=row["handle"])
-                case CallState.UNKNOWN if claim.replay_free:
-                    if row["old"]:
-                        replays[row["id"]] = claim
-                case CallState.UNKNOWN:
-                    decisions[claim.id] = Decision(Verdict.HELD, row["id"])
-                case _:
-                    decisions[claim.id] = Decision(Verdict.IN_FLIGHT, row["id"])
+            decisions[claim.id] = _beside(row, claim)
+            if row["state"] == CallState.UNKNOWN and row["old"]:
+                if claim.replay_free:
+                    replays[row["id"]] = claim
+                elif claim.pays_again:
+                    given_up.append(row["id"])
+        if given_up:
+            await _give_up(connection, given_up)
         if replays:
             taken = await connection.fetch(
                 _SQL["take_over_calls"],
@@ -234,6 +229,29 @@ async def settle(connection: Connection, settlements: Sequence[Settlement], savi
         )
     for saving in savings:
         changes.save([(saving.tenant, "erid", str(saving.erid)), (saving.tenant, "tenant", "")], saving.amount)
+    await changes.write(connection)
+
+
+def _beside(row: Mapping[str, Any], claim: Claim) -> Decision:
+    """Decide on a claim whose key is open in this row."""
+    match CallState(row["state"]):
+        case CallState.PENDING:
+            return Decision(Verdict.PENDING, row["id"], handle=row["handle"])
+        case CallState.CLAIMED if row["id"] == claim.id:
+            # An earlier try had landed, its reply was lost, and nothing was sent on it.
+            return Decision(Verdict.CLAIMED, row["id"])
+        case CallState.UNKNOWN if not (claim.replay_free or claim.pays_again):
+            return Decision(Verdict.HELD, row["id"])
+        case _:
+            return Decision(Verdict.IN_FLIGHT, row["id"])
+
+
+async def _give_up(connection: Connection, calls: Sequence[UUID]) -> None:
+    """Count calls that nobody will hear of again as charged in full: a cap holds though they may be paid once more."""
+    changes = Changes()
+    for row in await connection.fetch(_SQL["give_up_calls"], calls):
+        price = Amount(row["reserved"], row["reserved_money"])
+        changes.settle(scopes_of(row["tenant"], row["provider"], row["erid"]), price, price)
     await changes.write(connection)
 
 

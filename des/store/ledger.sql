@@ -30,6 +30,14 @@ from unnest($1::uuid[], $2::smallint[], $3::bigint[]) as u (id, partition, epoch
 where c.id = u.id and c.state = 'unknown'
 returning c.id;
 
+-- name: give_up_calls
+-- Unknown calls whose question will be paid for again: whether they were charged is not known, so they count as that.
+update call
+set state = 'settled', charged = reserved, charged_money = reserved_money, resolution = 'given up: asked again by policy',
+    settled_at = now()
+where id = any($1::uuid[]) and state = 'unknown'
+returning tenant, provider, erid, reserved, reserved_money;
+
 -- name: fresh_answers
 -- Answers that are still believed.
 select u.ordinal, a.outcome, a.fields::text as fields, a.reference, a.cost, a.cost_money

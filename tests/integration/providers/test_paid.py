@@ -186,14 +186,11 @@ async def test_an_unknown_call_ends_by_its_policy(
         await successor.ask(OTHER_ERID, [JOHN])
         await successor.fetched("select count(*) from contact where erid = $1", 1, OTHER_ERID)
         results = await successor.results()
-        calls, charged = await _billed(successor)
+        books = await successor.books(price=2.0)
     assert results[-1].state is state
-    assert (calls, charged) == asked
-
-
-async def _billed(office: Office) -> tuple[int, float]:
-    book = office.sandbox.desk.books[office.traits.name]
-    return book.calls, book.charged
+    assert bill(books) == asked
+    assert (books.charged == books.billed) is (policy is not UnknownPolicy.SKIP), "what is paid again counts twice"
+    assert violations(books, [check for check in AT_REST if check is not receipts_are_charged]) == {}
 
 
 async def test_what_was_sent_for_a_dead_aggregator_is_settled(offices: Offices) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
 from des.ledger import Amount, Answer, CallState, Claim, Key, Saving, Settlement, Verdict
@@ -187,6 +188,18 @@ async def test_an_old_unknown_call_is_taken_over_where_replay_is_free(leased: Da
     assert await budget(leased, "tenant") == (0, 0, 1_000_000, 50_000, 0)
 
 
+async def test_an_unknown_call_that_is_paid_for_again_counts_as_charged(leased: Database) -> None:
+    sent = claim("n:sent")
+    await ledger_of(leased).claim([sent])
+    async with leased.connection() as connection:
+        await connection.execute("update call set state = 'unknown', claimed_at = now() - interval '1 hour'")
+    again = msgspec.structs.replace(claim("n:sent", OTHER_ERID), pays_again=True)
+    verdicts = [(await ledger_of(leased).claim([again]))[0].verdict for _ in range(2)]
+    assert verdicts == [Verdict.IN_FLIGHT, Verdict.CLAIMED]
+    assert await budget(leased, "tenant") == (1_000_000, 50_000, 1_000_000, 50_000, 0)
+    assert await budget(leased, "erid", str(ERID)) == (0, 0, 1_000_000, 50_000, 0)
+
+
 async def test_a_handle_is_found_again(leased: Database) -> None:
     sent = claim("n:sent")
     await ledger_of(leased).claim([sent])
@@ -197,4 +210,14 @@ async def test_a_handle_is_found_again(leased: Database) -> None:
 
 async def test_savings_are_counted(leased: Database) -> None:
     await settle(leased, savings=(Saving("default", ERID, PRICE),))
+    assert (await budget(leased, "erid", str(ERID)))[4] == PRICE.credits
+
+
+async def test_what_a_zombie_saved_does_not_count_and_a_commit_tried_again_counts_once(leased: Database) -> None:
+    store = PostgresWorkStore(leased, OWNER)
+    partition = partition_of("default", ERID)
+    unit = CommitUnit("default", ERID, partition, 1, (), (), (Saving("default", ERID, PRICE),))
+    await store.commit([unit])
+    await store.commit([unit], retried=True)
+    await store.commit([CommitUnit("default", ERID, partition, 0, (), (), unit.savings)])
     assert (await budget(leased, "erid", str(ERID)))[4] == PRICE.credits
