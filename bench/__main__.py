@@ -16,7 +16,7 @@ from bench.harness import harness
 BENCHMARKS = ("end_to_end", "small_batches", "concurrency", "http_calls", "ingest", "latency", "backlog")
 """Modules of this package with `async def run(rig, scale) -> Result`."""
 
-CAMPAIGNS: Mapping[str, str] = {"kills": "bench.kills"}
+CAMPAIGNS: Mapping[str, str] = {"kills": "bench.kills", "money": "bench.money"}
 """What else is run by name: modules with `def main(arguments) -> int`, which have options and servers of their own."""
 
 

@@ -1,14 +1,16 @@
 """Who is asked for: people of the sandbox, some of them again and again, in several ERIDs and spellings."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from string import ascii_lowercase
 from uuid import UUID
 
 import msgspec
 
 from des.contact import Contact
+from des.providers.names import person_key
 from des.sandbox.population import Population as Sandboxed
 from des.v1 import contact_pb2
 from tests.faults.money_books import keys_of, vendor_key
@@ -24,7 +26,7 @@ SIZES = (1, 1, 3, 10, 20)
 
 @dataclass(frozen=True)
 class MoneyBatch(Batch):
-    """A batch of people whom the sandbox knows; `numbers` are their places in `Buyers.people`."""
+    """A batch of people whom the sandbox knows; `numbers` are their numbers at `Buyers`."""
 
     def as_json(self) -> bytes:
         """Encode the mission's JSON."""
@@ -37,13 +39,17 @@ class MoneyBatch(Batch):
 
 
 class Buyers(Population):
-    """Batches without end, the same for the same seed; when everybody was asked for it begins again."""
+    """Batches without end, the same for the same seed: of people, and when all were sent of strangers.
+
+    `keys`: our key of each contact that was sent, by the vendor's.
+    """
 
     def __init__(self, seed: int) -> None:
         """Take the seed."""
         super().__init__(seed)
         self._chance = random.Random(seed)
         self._asked = 0
+        self.keys: dict[str, str] = {}
 
     @cached_property
     def people(self) -> Sequence[Contact]:
@@ -52,11 +58,6 @@ class Buyers(Population):
         keys = keys_of(contacts)
         return list({vendor_key(one): one for one in contacts if vendor_key(one) in keys}.values())
 
-    @cached_property
-    def keys(self) -> Mapping[str, str]:
-        """Our key of each person, by the vendor's."""
-        return keys_of(self.people)
-
     def batch(self) -> Batch:
         """Make the next batch: small, for one field, of new people and of those who were sent before."""
         numbers = [self._number() for _ in range(self._chance.choice(SIZES))]
@@ -64,7 +65,8 @@ class Buyers(Population):
         batch_id = UUID(int=self._chance.getrandbits(128), version=4)
         message = contact_pb2.ContactBatch(erid=str(erid), batch_id=str(batch_id), fields_to_be_enriched=(EMAIL,))
         for number in numbers:
-            person = self.people[number]
+            person = self._contact(number)
+            self.keys[vendor_key(person)] = person_key(person)
             shout = self._chance.random() < AGAIN
             message.contact_list.add(
                 first_name=person.first_name.upper() if shout else person.first_name,
@@ -75,9 +77,15 @@ class Buyers(Population):
 
     def _number(self) -> int:
         if self._asked and self._chance.random() < AGAIN:
-            return self._chance.randrange(min(self._asked, len(self.people)))
+            return self._chance.randrange(self._asked)
         self._asked += 1
-        return (self._asked - 1) % len(self.people)
+        return self._asked - 1
+
+    def _contact(self, number: int) -> Contact:
+        if number < len(self.people):
+            return self.people[number]
+        name = "".join(ascii_lowercase[int(digit)] for digit in str(number))
+        return Contact(first_name=name, last_name="stranger", company_domain=f"strange{number % 97}.com")
 
 
 def people_of(people: int, seed: int = SEED) -> list[Contact]:
