@@ -103,12 +103,6 @@ class NotFound(TerminalError):
     reason = "NOT_FOUND"
 
 
-class StaleEpoch(TerminalError):
-    """The partition's lease has gone to another worker; this one's commit is refused."""
-
-    reason = "STALE_EPOCH"
-
-
 class SchemaMismatch(TerminalError):
     """The database's schema is not the one this version works with."""
 

@@ -61,7 +61,6 @@ SURFACES: Final[Mapping[str, Surface]] = {
     "STORE_UNAVAILABLE": _UNAVAILABLE,
     "COMMIT_UNKNOWN": _UNAVAILABLE,
     "UNAVAILABLE": _UNAVAILABLE,
-    "STALE_EPOCH": Surface(grpc.StatusCode.ABORTED, 409),
     "SCHEMA_MISMATCH": Surface(grpc.StatusCode.FAILED_PRECONDITION, 500),
     "INVALID_CONFIGURATION": Surface(grpc.StatusCode.FAILED_PRECONDITION, 500),
     "INTERNAL": Surface(grpc.StatusCode.INTERNAL, 500),
