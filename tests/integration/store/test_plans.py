@@ -73,5 +73,3 @@ async def test_orders_have_their_own_index(database: Database) -> None:
     assert "Sort" not in parts
     assert "enrichment_newest" in newest
     assert "Sort" not in newest
-
-
