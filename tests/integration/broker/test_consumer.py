@@ -13,7 +13,7 @@ from des.errors import ConfigError
 from des.stack import PrivateRabbitMQ
 from des.testing.service import check_service_contract
 from tests.integration.broker.cable import Cable
-from tests.integration.broker.waiting import until
+from tests.integration.broker.waiting import one_turn, until
 
 KIND = "application/json"
 
@@ -81,7 +81,7 @@ async def test_acks_in_any_order_are_sent_once_and_only_up_to_the_first_gap(
     generation = got[0].generation
     consumer.ack(got[5:])
     consumer.ack(got[1:5])
-    await asyncio.sleep(0)
+    await one_turn()
     assert consumer.unacked == 10
     consumer.ack(got[:1])
     consumer.ack(got[:3])  # again: nothing is sent twice, or the broker would close the channel
@@ -139,7 +139,7 @@ async def test_after_a_lost_connection_it_consumes_again_and_old_acks_are_droppe
     assert again[0].generation > old[0].generation
     consumer.ack(old)
     consumer.dead_letter(old[0])
-    await asyncio.sleep(0)
+    await one_turn()
     assert consumer.unacked == 3
     consumer.ack(again)
     await until(lambda: consumer.unacked == 0)
