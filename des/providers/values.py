@@ -24,11 +24,12 @@ REMEMBERED_VALUES = 8_192
 TEXT_CHARS_MAX = 1_000
 URL_CHARS_MAX = 2_048
 
-# A subset of what email-validator accepts and returns unchanged: ASCII, a domain in lower case without "--" (no IDNA), a
-# last label of letters that is not one it refuses; and a local part that is not one of those which it writes in lower
+# A subset of what email-validator accepts and returns unchanged: ASCII, a domain in lower case without "--" (no IDNA),
+# a last label of letters that is not one it refuses; and a local part that is not one of those which it writes in lower
 # case (info@, postmaster@ and their like), unless it is in lower case.
 _PLAIN_EMAIL = re.compile(
-    r"(?=.{6,64}\Z)(?![A-Za-z]*[A-Z][A-Za-z]*@)[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+"
+    r"(?=.{6,64}\Z)(?![A-Za-z]*[A-Z][A-Za-z]*@)[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*"
+    r"@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+"
     r"(?!(?:arpa|invalid|local|localhost|onion|test)\Z)[a-z]{2,}\Z"
 )
 _EMAIL_CHARS_MAX = 320
