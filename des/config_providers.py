@@ -289,7 +289,7 @@ class DirectoryConfig(ProviderLimits):
 
     kind: Literal["directory"]
     fuzzy_min: float = Field(92.0, ge=0, le=100)
-    concurrency: int = Field(4, ge=1, le=64)
+    concurrency: int = Field(1, ge=1, le=64)
     batch_max: int = Field(1_000, ge=1, le=10_000)
 
 
@@ -303,7 +303,7 @@ class EmailPatternConfig(ProviderLimits):
     kind: Literal["email_pattern"]
     samples_min: int = Field(3, ge=1)
     confidence_min: float = Field(0.5, ge=0, le=1)
-    concurrency: int = Field(4, ge=1, le=64)
+    concurrency: int = Field(1, ge=1, le=64)
     batch_max: int = Field(1_000, ge=1, le=10_000)
 
 
