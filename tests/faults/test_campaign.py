@@ -2,8 +2,12 @@
 
 from collections import Counter
 
+import pytest
+
 from tests.faults.campaign import Deaths, round_of_kills
 from tests.faults.trial import Trial
+
+pytestmark = pytest.mark.slow
 
 KILLS = 12
 

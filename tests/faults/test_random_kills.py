@@ -6,7 +6,9 @@ import pytest
 
 from tests.faults.trial import Trial
 
-KILLS = 10
+pytestmark = pytest.mark.slow
+
+KILLS = 8
 LONGEST_LIFE_S = 1.5
 
 

@@ -8,6 +8,8 @@ import pytest
 from des.stack import PrivatePostgres, PrivateRabbitMQ
 from tests.faults.trial import Trial
 
+pytestmark = pytest.mark.slow
+
 QUEUES_SETTLE_S = 2.0
 """A quorum queue made within the last second may come back without a leader (seen with 3.10)."""
 

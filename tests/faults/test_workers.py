@@ -10,6 +10,8 @@ from des.limits import LEASE_S, PARTITIONS
 from tests.faults.service import Service
 from tests.faults.trial import Trial
 
+pytestmark = pytest.mark.slow
+
 LOOK_S = 0.2
 SHARED_WITHIN_S = 30.0
 TAKEN_OVER_WITHIN_S = LEASE_S + 30.0
