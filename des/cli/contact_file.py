@@ -117,7 +117,10 @@ def _open_csv(first: bytes, stream: IO[bytes]) -> ContactFile:
     except UnicodeDecodeError as error:
         raise InvalidInput("MALFORMED_ENCODING", f"the header is not UTF-8: {error.reason}") from error
     delimiter = delimiter_of(header_line)
-    columns = Columns(next(csv.reader([header_line], delimiter=delimiter)))
+    try:
+        columns = Columns(next(csv.reader([header_line], delimiter=delimiter)))
+    except csv.Error as error:
+        raise InvalidInput("MALFORMED_CSV", f"the header is no line of CSV: {error}") from error
     # Bytes that are no UTF-8 become lone surrogates, which the row's own check finds and reports by line.
     lines = (line.decode("utf-8", "surrogateescape") for line in _lines(stream))
     return ContactFile(Form.CSV, _csv_rows(lines, delimiter, columns), columns.ignored)

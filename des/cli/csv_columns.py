@@ -80,7 +80,10 @@ def delimiter_of(header_line: str) -> str:
     """Return the delimiter under which the header names most texts of a contact; a comma where none does better."""
 
     def known(delimiter: str) -> int:
-        cells = next(csv.reader([header_line], delimiter=delimiter), [])
+        try:
+            cells = next(csv.reader([header_line], delimiter=delimiter), [])
+        except csv.Error:  # no header at all; whoever reads it as one says so
+            return 0
         return sum(text_of(cell) is not None for cell in cells)
 
     return max(DELIMITERS, key=known)

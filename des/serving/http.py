@@ -74,7 +74,7 @@ class EnrichmentRoutes:
                 },
                 (404, 422), PageQuery, {"If-None-Match": "ETag of the state that is known"},
             ),
-            Route("PUT", _PATH, self.create, "createEnrichment", "Open the ERID, or find it open", one, (422,)),
+            Route("PUT", _PATH, self.create, "createEnrichment", "Open the ERID, or find it open", one, (404, 422)),
             Route("POST", _PATH + ":seal", self.seal, "sealEnrichment", "Take no more batches", one, (404, 422)),
             Route(
                 "POST", _PATH + ":cancel", self.cancel, "cancelEnrichment", "End what is not finished",
