@@ -138,6 +138,12 @@ async def _insert(connection: Connection, new: Sequence[ContactBatch]) -> list[i
     """Insert batches and add them to their enrichments' totals; answer their `seq`, in order."""
     if not new:
         return []
+    totals: dict[Erid, tuple[int, int, set[str]]] = {}
+    for batch in new:
+        contacts, count, fields = totals.get((batch.tenant, batch.erid), (0, 0, set()))
+        fields.update(batch.fields)
+        totals[batch.tenant, batch.erid] = (contacts + len(batch.contacts), count + (batch.part == 0), fields)
+    ordered = sorted(totals.items())
     rows = await connection.fetch(
         _SQL["insert_batches"],
         [batch.tenant for batch in new],
@@ -151,15 +157,6 @@ async def _insert(connection: Connection, new: Sequence[ContactBatch]) -> list[i
         [",".join(batch.fields) for batch in new],
         [len(batch.contacts) for batch in new],
         [batch.payload for batch in new],
-    )
-    totals: dict[Erid, tuple[int, int, set[str]]] = {}
-    for batch in new:
-        contacts, count, fields = totals.get((batch.tenant, batch.erid), (0, 0, set()))
-        fields.update(batch.fields)
-        totals[batch.tenant, batch.erid] = (contacts + len(batch.contacts), count + (batch.part == 0), fields)
-    ordered = sorted(totals.items())
-    await connection.execute(
-        _SQL["count_in"],
         *_columns([erid for erid, _ in ordered]),
         [total[0] for _, total in ordered],
         [total[1] for _, total in ordered],

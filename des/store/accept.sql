@@ -19,7 +19,21 @@ from unnest($1::text[], $2::uuid[], $3::uuid[]) as u (tenant, erid, batch_id)
 join batch b on b.tenant = u.tenant and b.erid = u.erid and b.batch_id = u.batch_id;
 
 -- name: insert_batches
--- New batches, in the order given, which becomes the order of `seq`. Fields travel joined by commas.
+-- New batches, in the order given, which becomes the order of `seq`; with the totals of each object and the union of the
+-- fields asked for. One statement for both, to spare a round trip within the lock. Fields travel joined by commas.
+with counted as (
+    update enrichment e
+    set contacts = e.contacts + u.contacts,
+        batches = e.batches + u.batches,
+        fields = case
+            when e.fields @> string_to_array(u.fields, ',') then e.fields
+            else array(select distinct f from unnest(e.fields || string_to_array(u.fields, ',')) f order by f)
+        end,
+        updated_at = now()
+    from unnest($12::text[], $13::uuid[], $14::bigint[], $15::bigint[], $16::text[])
+        as u (tenant, erid, contacts, batches, fields)
+    where e.tenant = u.tenant and e.erid = u.erid
+)
 insert into batch (tenant, erid, batch_id, part, parts, first_position, partition, content_hash, fields, contacts, payload)
 select u.tenant, u.erid, u.batch_id, u.part, u.parts, u.first_position, u.partition, u.content_hash,
     string_to_array(u.fields, ','), u.contacts, u.payload
@@ -31,19 +45,6 @@ from unnest(
 )
 order by u.ordinal
 returning seq;
-
--- name: count_in
--- Totals of each object, and the union of the fields asked for.
-update enrichment e
-set contacts = e.contacts + u.contacts,
-    batches = e.batches + u.batches,
-    fields = case
-        when e.fields @> string_to_array(u.fields, ',') then e.fields
-        else array(select distinct f from unnest(e.fields || string_to_array(u.fields, ',')) f order by f)
-    end,
-    updated_at = now()
-from unnest($1::text[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[]) as u (tenant, erid, contacts, batches, fields)
-where e.tenant = u.tenant and e.erid = u.erid;
 
 -- name: tell_owners
 -- Wakes the workers that hold these partitions; sent with the commit.

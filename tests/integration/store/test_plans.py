@@ -57,7 +57,6 @@ async def test_objects_are_found_by_their_key(database: Database) -> None:
     async with database.connection() as connection:
         for sql, arguments in (
             (statements("commit")["count_off_enrichments"], (["default"], [ERID], *numbers)),
-            (statements("accept")["count_in"], (["default"], [ERID], [1], [1], ["email"])),
             (statements("serving")["enrichment"], ("default", ERID)),
         ):
             plan = await plan_of(connection, sql, *arguments)
