@@ -107,6 +107,7 @@ class AmqpDoor:
         """Take the broker's URL, and protobuf or JSON."""
         self._url = url
         self._content_type = content_type
+        self._opening = asyncio.Lock()
         self._connection: aiormq.abc.AbstractConnection | None = None
         self._channel: aiormq.abc.AbstractChannel | None = None
 
@@ -138,11 +139,12 @@ class AmqpDoor:
         return batch.message.SerializeToString() if self._content_type == PROTOBUF else batch.as_json()
 
     async def _opened(self) -> aiormq.abc.AbstractChannel:
-        if self._channel is None:
-            async with asyncio.timeout(ANSWER_S):
-                self._connection = await aiormq.connect(self._url)
-                self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
-        return self._channel
+        async with self._opening, asyncio.timeout(ANSWER_S):  # two that push must not open two connections
+            if self._channel is None:
+                connection = self._connection = aiormq.Connection(self._url)
+                await connection.connect()
+                self._channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+            return self._channel
 
 
 async def close(connection: aiormq.abc.AbstractConnection) -> None:
