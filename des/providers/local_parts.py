@@ -101,7 +101,8 @@ def _given(text: str, region: str) -> tuple[str, ...]:
     one = _folded(words[0], region)[:1]
     whole = [_folded(word, region)[0] for word in words if _folded(word, region)]
     joined = ("-".join(whole), "".join(whole))
-    return tuple(dict.fromkeys((*joined, *one) if "-" in text else (*one, *reversed(joined))))
+    ordered = (*joined, *one) if "-" in text else (*one, *reversed(joined))
+    return tuple(dict.fromkeys(spelling for spelling in ordered if spelling))
 
 
 def _family(text: str, region: str) -> tuple[str, ...]:
