@@ -85,7 +85,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     """The verdict on one claim.
 
     `call_id`: the row that is claimed, in flight, pending or held; it may be another's. `answer` with ANSWERED,
-    `handle` with PENDING, `scope` (`tenant`, `provider`, `erid`) with OVER_BUDGET.
+    `handle` with PENDING, `scope` (`tenant`, `provider`, `erid`) with OVER_BUDGET. `replay` with CLAIMED: the call was
+    sent before and may have been charged then, so that only an answer can settle it.
     """
 
     verdict: Verdict
@@ -93,6 +94,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     answer: Answer | None = None
     handle: str = ""
     scope: str = ""
+    replay: bool = False
 
 
 class CallState(enum.StrEnum):

@@ -89,7 +89,7 @@ class Terms:
 class Paying:
     """One question on its way through the ledger."""
 
-    __slots__ = ("ask", "call_id", "index", "key", "price")
+    __slots__ = ("ask", "call_id", "index", "is_replay", "key", "price")
 
     def __init__(self, ask: Ask, index: int, key: Key, price: Amount) -> None:
         """Take the question's place in its ask, its key and the most it can cost."""
@@ -98,6 +98,7 @@ class Paying:
         self.key = key
         self.price = price
         self.call_id = UUID(int=0)
+        self.is_replay = False
 
     @property
     def question(self) -> Question:
@@ -206,7 +207,7 @@ class PaidDispatcher(Dispatcher):
         """Do what the verdict asks for; True where the call has to be made."""
         match decision.verdict:
             case Verdict.CLAIMED:
-                one.call_id = decision.call_id
+                one.call_id, one.is_replay = decision.call_id, decision.replay
                 return True
             case Verdict.ANSWERED if decision.answer is not None:
                 self._tell_all(one, _outcome_of(decision.answer), Source.ANSWER_STORE)
@@ -230,11 +231,13 @@ class PaidDispatcher(Dispatcher):
         """Settle the call by its outcome, and answer the question and its twins, or ask again."""
         self.outcomes[outcome.kind.value] += 1
         self._tell_breaker(failed=outcome.kind is OutcomeKind.TRANSIENT, answered=True)
+        # That a replay was refused or failed says nothing of the call that it repeats: that may have been charged.
+        not_answered = CallState.UNKNOWN if one.is_replay else CallState.RELEASED
         match outcome.kind:
             case OutcomeKind.FOUND | OutcomeKind.MISS | OutcomeKind.SUPPRESSED:
                 self._tell_all(one, outcome, Source.PROVIDER, self._settlement(one, outcome, CallState.SETTLED))
             case OutcomeKind.INVALID_INPUT:
-                self._tell_all(one, outcome, Source.PROVIDER, self._settlement(one, outcome, CallState.RELEASED))
+                self._tell_all(one, outcome, Source.PROVIDER, self._settlement(one, outcome, not_answered))
             case OutcomeKind.PENDING:
                 one.ask.asker.settle([self._settlement(one, outcome, CallState.PENDING)])
                 self._poll_later(one, outcome.handle, (outcome.poll_at or 0.0) - self._clock.time())
@@ -250,7 +253,7 @@ class PaidDispatcher(Dispatcher):
                 | OutcomeKind.UNAUTHORIZED
                 | OutcomeKind.TRANSIENT
             ):
-                one.ask.asker.settle([self._settlement(one, outcome, CallState.RELEASED)])
+                one.ask.asker.settle([self._settlement(one, outcome, not_answered)])
                 self._retry_or_tell(one, outcome)
             case _:
                 assert_never(outcome.kind)

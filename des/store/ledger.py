@@ -121,7 +121,7 @@ class PostgresLedger:
                 self._owner,
             )
             for row in taken:
-                decisions[replays[row["id"]].id] = Decision(Verdict.CLAIMED, row["id"])
+                decisions[replays[row["id"]].id] = Decision(Verdict.CLAIMED, row["id"], replay=True)
         return decisions
 
     async def _reserve(self, connection: Connection, claims: Sequence[Claim]) -> dict[UUID, Decision]:

@@ -113,7 +113,7 @@ class MoneyTrial(Trial):
         """Read the books and fail where one of the checks does."""
         books = await self.books()
         wrong = money_books.violations(books, checks)
-        assert not wrong, {name: (len(found), found[:3]) for name, found in wrong.items()}
+        assert not wrong, {name: (len(found), found[:5]) for name, found in wrong.items()}
         return books
 
     async def finish(self) -> None:

@@ -136,8 +136,18 @@ def the_cap_holds(books: Books) -> list[str]:
     if books.cap is None:
         return []
     used = max((one.reserved + one.spent for one in books.budgets if one.scope == "provider"), default=0)
-    return [f"{what} {amount} of {books.cap}" for what, amount in (("used", used), ("billed", books.billed))
+    over = [f"{what} {amount} of {books.cap}" for what, amount in (("used", used), ("billed", books.billed))
             if amount > books.cap]  # fmt: skip
+    return [*over, *_beyond_the_ledger(books)] if over else []
+
+
+def _beyond_the_ledger(books: Books) -> list[str]:
+    """Whoever was billed more than the ledger holds for them, with their calls: where to look first."""
+    held: Counter[str] = Counter()
+    for call in books.calls:
+        held[call.person] += call.charged + (call.reserved if call.state in OPEN else 0)
+    beyond = {person for person, bill in books.bills.items() if bill.charged > held[person]}
+    return [f"{call}" for call in books.calls if call.person in beyond]
 
 
 def receipts_are_charged(books: Books) -> list[str]:

@@ -193,6 +193,29 @@ async def test_an_unknown_call_ends_by_its_policy(
     assert violations(books, [check for check in AT_REST if check is not receipts_are_charged]) == {}
 
 
+async def test_a_replay_that_fails_releases_nothing_since_the_first_call_may_have_been_charged(
+    offices: Offices,
+) -> None:
+    async with offices.open(hunter) as office:
+        office.fail(LOST)
+        await office.ask(ERID, [JOHN])
+        await office.fetched("select count(*) from call where state = 'unknown'", expected=1)
+    async with offices.open(hunter) as successor:
+        successor.fail(FaultPlan(rates={Fault.SERVER_ERROR: 1.0}))
+        await successor.ask(OTHER_ERID, [JOHN])
+        await successor.fetched("select count(*) from call where outcome = 'transient'", expected=1)
+        books = await successor.books()
+        assert bill(books)[1] == 1
+        (call,) = books.calls
+        assert call.state in {CallState.UNKNOWN, CallState.CLAIMED}, "it is open, and at its next try by now at most"
+        assert call.reserved == CREDIT
+        successor.fail(FaultPlan())
+        await successor.fetched("select count(*) from contact where erid = $1", 1, OTHER_ERID)
+        books = await successor.books()
+    assert (books.charged, books.billed) == (CREDIT, CREDIT)
+    assert violations(books, [check for check in AT_REST if check is not receipts_are_charged]) == {}
+
+
 async def test_what_was_sent_for_a_dead_aggregator_is_settled(offices: Offices) -> None:
     async with offices.open(hunter) as office:
         office.fail(SLOW)
