@@ -1,7 +1,7 @@
 """The object as protobuf `des.v1`."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import assert_never
 
 import msgspec
@@ -77,7 +77,7 @@ def _result_message(result: FieldResult) -> enrichment_pb2.FieldResult:
         ],
     )
     if result.at:
-        message.decide_time.FromNanoseconds(round(result.at * 1e6) * 1000)  # a float holds microseconds, not more
+        message.decide_time.FromDatetime(datetime.fromtimestamp(result.at, UTC))  # rounded as in the JSON document
     return message
 
 
