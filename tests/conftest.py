@@ -20,6 +20,10 @@ from des.stack.process import private_folder
 from des.store.migrate import migrate
 from des.store.postgres import Database
 
+# Read by gRPC when it is first imported. Its handlers around a fork may crash the child while its threads are at work,
+# and servers are forked here while clients stream; the child only ever becomes another program.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
+
 VHOSTS_AT_ONCE = 16
 ENDING_S = 2.0
 """What a client library's own tasks may take to notice that their connection was closed."""
