@@ -92,6 +92,40 @@ AGGREGATORS_MAX = 20_000
 BATCH_REFS_PER_ERID_MAX = 16
 """Accepted batches an aggregator remembers ahead of its window."""
 
+REPLAY_AFTER_S = 30.0
+"""A call without an answer is sent again only when it is this old: until then the vendor may still be at work on it."""
+
+# ---- commit and relay --------------------------------------------------------------------------------------
+
+COMMIT_GROUP_CONTACTS_MAX = 5_000
+OUTBOX_GROUP_EVENTS_MAX = 500
+
+# ---- serving -----------------------------------------------------------------------------------------------
+
+PAGE_CONTACTS_MAX = 1_000
+"""Contacts on a page, which is also what a page has when nothing was said; and what results are read by."""
+PAGE_BYTES_MAX = 3 * MIB
+"""Contacts of one gRPC answer, encoded; a page ends early rather than pass what a client takes by default."""
+PAGE_ENRICHMENTS_MAX = 1_000
+PAGE_ENRICHMENTS_DEFAULT = 100
+WATCH_INTERVAL_S = 0.1
+"""Between two looks at everything that is watched, in one query; while nobody watches there are none."""
+HEARTBEAT_S = 15.0
+"""A stream that has nothing to say says so this often; proxies cut what is silent for 30 to 60 s."""
+WRITE_DEADLINE_S = 60.0
+"""Longest wait for a client to take what was written to it; then it is let go."""
+REQUEST_DEADLINE_S = 60.0
+"""Longest time from a request's head to its answer, streams excepted."""
+
+# ---- the process -------------------------------------------------------------------------------------------
+
+SHUTDOWN_GRACE_S = 20.0
+"""From SIGTERM to the last service stopped; Kubernetes kills after 30 s by default."""
+DRAIN_S = 8.0
+"""Of the grace, what contacts in work get to finish."""
+STOP_HURRIED_S = 1.0
+"""What a service gets to stop once the grace is over or a second signal came."""
+
 
 def _holds(condition: bool, why: str) -> None:
     """Refuse to be imported with bounds that contradict each other (`assert` would vanish under -O)."""
