@@ -34,7 +34,8 @@ from des.providers.directory import DirectoryProvider
 from des.providers.dispatcher import Dispatcher
 from des.providers.email_pattern import EmailPatternProvider
 from des.providers.http import HttpProvider
-from des.providers.paid import PaidDispatcher, Terms
+from des.providers.paid import PaidDispatcher
+from des.providers.paying import Terms
 from des.providers.values import Values
 from des.providers.waterfall import Waterfall
 from des.store.ledger import Cap, Caps

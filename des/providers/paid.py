@@ -12,9 +12,7 @@ again where the dialect says that this is free, else kept for a person (`hold`),
 """
 
 import asyncio
-import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import assert_never
 from uuid import UUID, uuid4
 
@@ -26,8 +24,6 @@ from des.errors import TransientError
 from des.failpoints import Failpoint
 from des.ledger import (
     NOTHING,
-    Amount,
-    Answer,
     CallState,
     Claim,
     Decision,
@@ -36,7 +32,6 @@ from des.ledger import (
     Saving,
     Settlement,
     Verdict,
-    millionths,
 )
 from des.providers.ask import Ask
 from des.providers.contract import (
@@ -44,14 +39,14 @@ from des.providers.contract import (
     Outcome,
     OutcomeKind,
     Provider,
-    Question,
     Replay,
     Source,
     UnknownPolicy,
-    Value,
 )
 from des.providers.dispatcher import Dispatcher, Slices
 from des.providers.names import person_key
+from des.providers.paying import Paying, Terms, outcome_of
+from des.providers.polls import Polls
 from des.telemetry import Event, logger
 
 log = logger(__name__)
@@ -60,50 +55,8 @@ TWIN_LOOK_S = 0.25
 """A call of another worker, or one that is just being released, is looked at again after this long."""
 REPLAY_LOOK_S = 5.0
 """An unknown call that may be replayed is tried this often until it is old enough (see store/ledger.py)."""
-COLLECT_MAX = 100
-POLL_MIN_S = 0.05
 
 NO_PERSON = Outcome(OutcomeKind.INVALID_INPUT, reason="NO_IDENTITY: nothing says who the person is")
-
-_values = msgspec.json.Decoder(dict[str, Value])
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What a provider's calls and answers are worth.
-
-    `credit_price`: money of one credit. `found_s`, `miss_s`: how long an answer is believed. `unknown`: what becomes
-    of a call without an answer that is not free to replay.
-    """
-
-    credit_price: float = 0.0
-    found_s: float = 90 * 86_400.0
-    miss_s: float = 30 * 86_400.0
-    unknown: UnknownPolicy = UnknownPolicy.HOLD
-
-    def amount(self, cost: float) -> Amount:
-        """Credits, with the money they cost."""
-        return Amount(millionths(cost), millionths(cost * self.credit_price))
-
-
-class Paying:
-    """One question on its way through the ledger."""
-
-    __slots__ = ("ask", "call_id", "index", "is_replay", "key", "price")
-
-    def __init__(self, ask: Ask, index: int, key: Key, price: Amount) -> None:
-        """Take the question's place in its ask, its key and the most it can cost."""
-        self.ask = ask
-        self.index = index
-        self.key = key
-        self.price = price
-        self.call_id = UUID(int=0)
-        self.is_replay = False
-
-    @property
-    def question(self) -> Question:
-        """What is asked."""
-        return self.ask.questions[self.index]
 
 
 class PaidDispatcher(Dispatcher):
@@ -124,9 +77,7 @@ class PaidDispatcher(Dispatcher):
         self._ledger = ledger
         self._terms = terms
         self._twins: dict[Key, list[Paying]] = {}
-        self._polls: list[tuple[float, int, Paying, str]] = []
-        self._poll_due = asyncio.Event()
-        self._poll_count = 0
+        self._polls = Polls(clock)
 
     @property
     def pending(self) -> int:
@@ -210,10 +161,10 @@ class PaidDispatcher(Dispatcher):
                 one.call_id, one.is_replay = decision.call_id, decision.replay
                 return True
             case Verdict.ANSWERED if decision.answer is not None:
-                self._tell_all(one, _outcome_of(decision.answer), Source.ANSWER_STORE)
+                self._tell_all(one, outcome_of(decision.answer), Source.ANSWER_STORE)
             case Verdict.PENDING:
                 one.call_id = decision.call_id
-                self._poll_later(one, decision.handle, 0.0)
+                self._polls.put(one, decision.handle, 0.0)
             case Verdict.IN_FLIGHT | Verdict.STALE | Verdict.ANSWERED:
                 self._look_again(one, TWIN_LOOK_S)
             case Verdict.HELD:
@@ -235,14 +186,14 @@ class PaidDispatcher(Dispatcher):
         not_answered = CallState.UNKNOWN if one.is_replay else CallState.RELEASED
         match outcome.kind:
             case OutcomeKind.FOUND | OutcomeKind.MISS | OutcomeKind.SUPPRESSED:
-                self._tell_all(one, outcome, Source.PROVIDER, self._settlement(one, outcome, CallState.SETTLED))
+                self._tell_all(one, outcome, Source.PROVIDER, self._terms.settlement(one, outcome, CallState.SETTLED))
             case OutcomeKind.INVALID_INPUT:
-                self._tell_all(one, outcome, Source.PROVIDER, self._settlement(one, outcome, not_answered))
+                self._tell_all(one, outcome, Source.PROVIDER, self._terms.settlement(one, outcome, not_answered))
             case OutcomeKind.PENDING:
-                one.ask.asker.settle([self._settlement(one, outcome, CallState.PENDING)])
-                self._poll_later(one, outcome.handle, (outcome.poll_at or 0.0) - self._clock.time())
+                one.ask.asker.settle([self._terms.settlement(one, outcome, CallState.PENDING)])
+                self._polls.put(one, outcome.handle, (outcome.poll_at or 0.0) - self._clock.time())
             case OutcomeKind.UNKNOWN:
-                one.ask.asker.settle([self._settlement(one, outcome, CallState.UNKNOWN)])
+                one.ask.asker.settle([self._terms.settlement(one, outcome, CallState.UNKNOWN)])
                 if self.traits.replay is not Replay.NEVER_FREE or self._terms.unknown is UnknownPolicy.RETRY:
                     self._look_again(one, REPLAY_LOOK_S)
                 else:
@@ -253,7 +204,7 @@ class PaidDispatcher(Dispatcher):
                 | OutcomeKind.UNAUTHORIZED
                 | OutcomeKind.TRANSIENT
             ):
-                one.ask.asker.settle([self._settlement(one, outcome, not_answered)])
+                one.ask.asker.settle([self._terms.settlement(one, outcome, not_answered)])
                 self._retry_or_tell(one, outcome)
             case _:
                 assert_never(outcome.kind)
@@ -266,25 +217,6 @@ class PaidDispatcher(Dispatcher):
                 self._retry(ask, [each.index], [outcome])
             else:
                 ask.asker.answered(ask.step, [ask.items[each.index]], [outcome])
-
-    def _settlement(self, one: Paying, outcome: Outcome, state: CallState) -> Settlement:
-        charged = self._terms.amount(outcome.cost) if state is CallState.SETTLED else NOTHING
-        answer = None
-        if state is CallState.SETTLED:
-            values = msgspec.json.encode(outcome.values).decode()
-            answer = Answer(outcome.kind.value, values, outcome.reference, charged)
-        return Settlement(
-            one.call_id,
-            one.key,
-            state,
-            charged,
-            outcome.kind.value,
-            outcome.reason,
-            answer,
-            self._terms.miss_s if outcome.kind is OutcomeKind.MISS else self._terms.found_s,
-            outcome.handle,
-            outcome.poll_at or 0.0,
-        )
 
     def _tell_all(self, one: Paying, outcome: Outcome, source: Source, settlement: Settlement | None = None) -> None:
         """Answer the question and its twins; only the one whose call it was has paid."""
@@ -322,27 +254,10 @@ class PaidDispatcher(Dispatcher):
 
     # ---- answers that come later -----------------------------------------------------------------------------------
 
-    def _poll_later(self, one: Paying, handle: str, after_s: float) -> None:
-        self._poll_count += 1
-        due = self._clock.monotonic() + max(POLL_MIN_S, after_s)
-        heapq.heappush(self._polls, (due, self._poll_count, one, handle))
-        self._poll_due.set()
-
     async def _collect(self) -> None:
         """Ask for answers when their time has come, many handles at once."""
         while True:
-            if not self._polls:
-                self._poll_due.clear()
-                await self._poll_due.wait()
-            wait_s = self._polls[0][0] - self._clock.monotonic()
-            if wait_s > 0:
-                await self._clock.sleep(min(wait_s, 1.0))
-                continue
-            due: list[tuple[Paying, str]] = []
-            now = self._clock.monotonic()
-            while self._polls and self._polls[0][0] <= now and len(due) < COLLECT_MAX:
-                due.append(heapq.heappop(self._polls)[2:])
-            await self._collect_group(due)
+            await self._collect_group(await self._polls.due())
 
     async def _collect_group(self, due: list[tuple[Paying, str]]) -> None:
         await self._permitted()
@@ -359,20 +274,10 @@ class PaidDispatcher(Dispatcher):
             match outcome.kind:
                 case OutcomeKind.PENDING | OutcomeKind.RATE_LIMITED | OutcomeKind.TRANSIENT | OutcomeKind.UNAUTHORIZED:
                     at = outcome.poll_at or outcome.retry_at or self._clock.time() + REPLAY_LOOK_S
-                    self._poll_later(one, outcome.handle or handle, at - self._clock.time())
+                    self._polls.put(one, outcome.handle or handle, at - self._clock.time())
                 case _:
                     self._conclude(one, outcome)
 
 
 def _collects(provider: Provider) -> bool:
     return isinstance(provider, Collects)
-
-
-def _outcome_of(answer: Answer) -> Outcome:
-    """The kept answer as an outcome; `cost` is what it did not cost again."""
-    return Outcome(
-        OutcomeKind(answer.outcome),
-        _values.decode(answer.values),
-        reference=answer.reference,
-        cost=answer.cost.credits / 1_000_000,
-    )

@@ -24,7 +24,8 @@ from des.providers.dialects.apollo import Apollo
 from des.providers.dialects.hunter import Hunter
 from des.providers.dialects.pdl import Pdl
 from des.providers.dispatcher import Dispatcher
-from des.providers.paid import PaidDispatcher, Terms
+from des.providers.paid import PaidDispatcher
+from des.providers.paying import Terms
 from des.providers.values import Values
 from des.providers.waterfall import Waterfall
 from des.sandbox.faults import FaultPlan

@@ -16,7 +16,8 @@ from des.contact import Contact
 from des.ledger import Claim, Decision, Key, Ledger, Verdict
 from des.providers.contract import Provider
 from des.providers.dispatcher import Dispatcher
-from des.providers.paid import PaidDispatcher, Paying, Terms
+from des.providers.paid import PaidDispatcher
+from des.providers.paying import Paying, Terms
 from des.sandbox.faults import Fault, FaultPlan, Latency
 from des.sandbox.server import Sandbox
 from des.store import ledger as store_ledger

@@ -11,7 +11,7 @@ from des.contact import Contact, FieldState
 from des.errors import CommitUnknown
 from des.ledger import CallState, Claim, Decision, Ledger
 from des.providers.contract import Provider, UnknownPolicy
-from des.providers.paid import Terms
+from des.providers.paying import Terms
 from des.sandbox.faults import Fault, FaultPlan, Latency
 from des.sandbox.server import Sandbox
 from des.store.ledger import Cap, Caps
