@@ -10,8 +10,11 @@ SLOTS = 64
 FIELD = "professional_email"
 
 
-def settings(url: str) -> dict[str, Any]:
-    """Settings under which the field is asked of the bare provider and of nobody else, one call per contact."""
+def settings(url: str, *, paid: bool = False) -> dict[str, Any]:
+    """Settings under which the field is asked of the bare provider and of nobody else, one call per contact.
+
+    `paid`: each for a credit.
+    """
     provider = {
         "kind": "http",
         "concurrency": SLOTS,
@@ -20,6 +23,7 @@ def settings(url: str) -> dict[str, Any]:
             "query": {"first_name": "{first_name!}", "last_name": "{last_name!}", "company": "{domain!}"},
         },
         "values": {FIELD: {"path": "data.email", "confidence_path": "data.score", "confidence_scale": 100}},
+        **({"paid": True, "price": 1.0} if paid else {}),
     }
     return {"providers": {"bare": provider}, "fields": {FIELD: {"type": "email", "waterfall": ["bare"]}}}
 

@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 
 from bench.figures import Sample
+from des.ledger import MILLION
 
 COPY_ROWS = 5_000
 """Rows of one transaction of the raw COPY: as many as DES commits together at most."""
@@ -39,7 +40,7 @@ class Observer:
 
     async def empty(self) -> None:
         """Forget all work, not the directory, and write everything out: each round finds the same Postgres."""
-        await self.connection.execute("truncate contact, batch, enrichment, outbox, quarantine")
+        await self.connection.execute("truncate contact, batch, enrichment, outbox, quarantine, call, answer, budget")
         await self.connection.execute("checkpoint")
 
     async def done(self) -> int:
@@ -56,6 +57,14 @@ class Observer:
         (counts,) = await self.connection.fetch(_STATES)
         total = sum(counts) or 1
         return {f"share_{state}": float(count / total) for state, count in zip(states, counts, strict=True)}
+
+    async def settled(self) -> tuple[int, float]:
+        """Calls of the ledger that are settled, and the credits that its budgets of tenants say were spent."""
+        calls = await self.connection.fetchval("select count(*) from call where state = 'settled'")
+        spent = await self.connection.fetchval(
+            "select coalesce(sum(spent), 0)::bigint from budget where scope = 'tenant'"
+        )
+        return int(calls), int(spent) / MILLION
 
     async def until_done(self, contacts: int, every_s: float = 0.02) -> list[Sample]:
         """Look until so many are finished; return a sample for each time there were more. TimeoutError on a stall."""
