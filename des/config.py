@@ -11,16 +11,20 @@ on every machine. Fields and providers that are configured come on top of those 
 import os
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from des import config_environment, failpoints, limits
+from des.config_diagnosis import diagnosed, waterfall_problems
+from des.config_places import Written
+from des.config_problems import Problems, described
 from des.config_providers import ProviderConfig
 from des.contact import FieldType
-from des.errors import ConfigError
+from des.errors import ConfigError, Violation
 from des.failpoints import Failpoint
 
 FILE_DEFAULT = Path("des.toml")
@@ -42,7 +46,7 @@ _PASSWORD_IN_URL = re.compile(r"(?<=://)([^/@\s:]*):[^/@\s]+@")
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
 
 
 class Grpc(_Section):
@@ -137,6 +141,7 @@ class Settings(_Section):
     shutdown_grace_s: float = Field(
         limits.SHUTDOWN_GRACE_S, ge=0, description="Seconds from SIGTERM until what is not finished is cut short."
     )
+    _written: Written = PrivateAttr(default_factory=Written)
     failpoint: str = Field(
         "", description="For tests: NAME or NAME:COUNT, where the process kills itself (des/failpoints.py)."
     )
@@ -147,17 +152,6 @@ class Settings(_Section):
         defaults = FIELDS_DEFAULT if info.field_name == "fields" else PROVIDERS_DEFAULT
         return _merged(defaults, given) if isinstance(given, dict) else given
 
-    @model_validator(mode="after")
-    def _waterfalls_name_providers(self) -> Self:
-        for name, field in self.fields.items():
-            unknown = [provider for provider in field.waterfall if provider not in self.providers]
-            if unknown:
-                raise ValueError(
-                    f"fields.{name}.waterfall names {', '.join(map(repr, unknown))}, which is no provider; "
-                    f"add [providers.{unknown[0]}] or use one of: {', '.join(sorted(self.providers))}"
-                )
-        return self
-
     @property
     def armed_failpoint(self) -> tuple[Failpoint, int] | None:
         """The failpoint to arm and at which hit. Raises ConfigError where there is none of that name."""
@@ -165,9 +159,27 @@ class Settings(_Section):
 
     def require_servers(self) -> None:
         """Raise ConfigError unless both servers are named, as every process but `des dev` needs them."""
+        problems = Problems()
         for name in ("database_url", "amqp_url"):
             if not getattr(self, name).get_secret_value():
-                raise ConfigError(f"{name} is not set; set {config_environment.variable([name])}, or run `des dev`")
+                problems.add(name, f"is not set; set {config_environment.variable([name])}, or run `des dev`")
+        problems.raise_any()
+
+    def as_written(self, written: Written) -> Self:
+        """Remember where these settings stand, for what is found wrong with them later."""
+        self._written = written
+        return self
+
+    def wrong(self, problems: Sequence[Violation]) -> ConfigError:
+        """Make the error of what is wrong with these settings, each place with the table or variable that says it."""
+        placed = [
+            Violation(one.field, f"{one.description} ({self._written.where(one.field)})") if one.field else one
+            for one in problems
+        ]
+        file = self._written.file
+        return ConfigError(
+            f"{described(placed)}\nread from the environment{f' and {file}' if file else ''}", tuple(placed)
+        )
 
     def redacted(self) -> dict[str, Any]:
         """All settings as plain values, without secrets: passwords in URLs and secrets are replaced by asterisks."""
@@ -210,13 +222,30 @@ def load_settings(path: Path | None = None) -> Settings:
 
     Raises ConfigError that names the place of everything wrong and what would be right.
     """
+    settings, problems = read_settings(path)
+    if problems:
+        raise settings.wrong(problems)
+    return settings
+
+
+def read_settings(path: Path | None = None) -> tuple[Settings, list[Violation]]:
+    """What can be read of the settings, and what is wrong with the rest. Raises ConfigError where nothing can be."""
     file = _file(path)
     try:
-        return _Loaded(**(TomlConfigSettingsSource(_Loaded, file)() if file else {}))
-    except ValidationError as error:
-        raise ConfigError(_explained(error, file)) from error
+        tables = TomlConfigSettingsSource(_Loaded, file)() if file else {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not TOML: {error}") from error
+    given = _merged(tables, config_environment.nested(os.environ, Settings.model_fields))
+    settings: Settings
+    problems: list[Violation] = []
+    try:
+        settings = _Loaded(**tables)
+    except ValidationError:
+        settings, problems = diagnosed(Settings, given)
+    fields, providers = (given.get(name) for name in ("fields", "providers"))
+    named = {*settings.providers, *(providers if isinstance(providers, dict) else ())}
+    problems += waterfall_problems(fields if isinstance(fields, dict) else {}, named)
+    return settings.as_written(Written(file, tables, os.environ.keys())), problems
 
 
 def _file(path: Path | None) -> Path | None:
@@ -226,24 +255,6 @@ def _file(path: Path | None) -> Path | None:
     if not named.is_file():
         raise ConfigError(f"there is no settings file {named}; it was named by --config or DES_CONFIG")
     return named
-
-
-def _explained(error: ValidationError, file: Path | None) -> str:
-    lines = [f"{error.error_count()} setting(s) are wrong:"]
-    for one in error.errors(include_input=False, include_url=False):
-        place = _place(one["loc"])
-        message = one["msg"].removeprefix("Value error, ")
-        where = f"{'.'.join(place)} ({config_environment.variable(place)}): " if place else ""
-        lines.append(f"  {where}{message}")
-    return "\n".join([*lines, f"read from the environment{f' and {file}' if file else ''}"])
-
-
-def _place(location: tuple[int | str, ...]) -> list[str]:
-    """Path of a setting as it is written; pydantic puts the `kind` of a provider between its name and its settings."""
-    place = [str(part) for part in location]
-    if place[:1] == ["providers"] and len(place) > 3:
-        del place[2]
-    return place
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ key under which its settings stand, and is no part of them. Unknown keys are ref
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 OutcomeName = Literal[
     "found",
@@ -30,8 +30,27 @@ JsonPath = Annotated[str, Field(min_length=1, examples=["data.email", "emails[0]
 """A place in a JSON answer: keys joined by dots, list positions in brackets, and nothing else."""
 
 
+Address = Annotated[str, Field(pattern=r"^https?://[^/\s]+")]
+"""URL of a server, `http` or `https`."""
+Proxy = Annotated[str, Field(pattern=r"^(https?|socks[45]h?)://[^/\s]+")]
+"""URL of a forward proxy."""
+
+
+def _usable_key(key: SecretStr) -> SecretStr:
+    text = key.get_secret_value()
+    if not text.strip():
+        raise ValueError("must be set: it is empty")
+    if not (text.isascii() and text.isprintable()):
+        raise ValueError("holds characters that no header can carry; is it the key, without quotes and line ends?")
+    return key
+
+
+Key = Annotated[SecretStr, AfterValidator(_usable_key)]
+"""An API key, as it goes into a header."""
+
+
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
 
 
 class Rate(_Model):
@@ -39,6 +58,18 @@ class Rate(_Model):
 
     count: int = Field(gt=0)
     per_s: float = Field(gt=0)
+
+
+def _one_of_each_length(rates: tuple[Rate, ...]) -> tuple[Rate, ...]:
+    lengths = [rate.per_s for rate in rates]
+    twice = next((length for length in lengths if lengths.count(length) > 1), None)
+    if twice is not None:
+        raise ValueError(f"two windows are {twice:g} s long; keep the one with the smaller count")
+    return rates
+
+
+Rates = Annotated[tuple[Rate, ...], AfterValidator(_one_of_each_length)]
+"""Windows that hold together, each of another length."""
 
 
 class ProviderLimits(_Model):
@@ -51,7 +82,7 @@ class ProviderLimits(_Model):
     concurrency: int = Field(64, ge=1, le=1_000)
     deadline_s: float = Field(10.0, gt=0, le=600)
     attempts_max: int = Field(5, ge=1, le=100)
-    rate: tuple[Rate, ...] = ()
+    rate: Rates = ()
 
 
 class PaidLimits(ProviderLimits):
@@ -154,8 +185,8 @@ class HttpProviderConfig(PaidLimits):
     price: float = Field(0.0, ge=0)
     paid: bool = False
     replay: ReplayName = "never_free"
-    api_key: SecretStr | None = None
-    proxy: str | None = None
+    api_key: Key | None = None
+    proxy: Proxy | None = None
     body_bytes_max: int = Field(1_048_576, ge=1_024, description="bytes of one answer")
 
 
@@ -166,14 +197,14 @@ class HunterConfig(PaidLimits):
     """
 
     kind: Literal["hunter"]
-    api_key: SecretStr
-    url: str = "https://api.hunter.io"
+    api_key: Key
+    url: Address = "https://api.hunter.io"
     concurrency: int = Field(16, ge=1, le=1_000)
     deadline_s: float = Field(20.0, gt=0, le=600)
-    rate: tuple[Rate, ...] = (Rate(count=15, per_s=1.0), Rate(count=500, per_s=60.0))
+    rate: Rates = (Rate(count=15, per_s=1.0), Rate(count=500, per_s=60.0))
     price: float = Field(1.0, ge=0, description="credits of one e-mail found")
     max_duration_s: int = Field(10, ge=3, le=20, description="the vendor's own time limit for one search")
-    proxy: str | None = None
+    proxy: Proxy | None = None
 
 
 class PdlConfig(PaidLimits):
@@ -183,15 +214,15 @@ class PdlConfig(PaidLimits):
     """
 
     kind: Literal["pdl"]
-    api_key: SecretStr
-    url: str = "https://api.peopledatalabs.com"
+    api_key: Key
+    url: Address = "https://api.peopledatalabs.com"
     concurrency: int = Field(16, ge=1, le=1_000)
     deadline_s: float = Field(30.0, gt=0, le=600)
-    rate: tuple[Rate, ...] = (Rate(count=100, per_s=60.0),)
+    rate: Rates = (Rate(count=100, per_s=60.0),)
     batch_max: int = Field(80, ge=1, le=80, description="people in one request; more would not fit one reply")
     price: float = Field(1.0, ge=0, description="credits of one person found")
     likelihood_min: int = Field(6, ge=1, le=10, description="how sure (1-10) the vendor must be of the person")
-    proxy: str | None = None
+    proxy: Proxy | None = None
 
 
 class ApolloConfig(PaidLimits):
@@ -201,15 +232,15 @@ class ApolloConfig(PaidLimits):
     """
 
     kind: Literal["apollo"]
-    api_key: SecretStr
-    url: str = "https://api.apollo.io"
+    api_key: Key
+    url: Address = "https://api.apollo.io"
     concurrency: int = Field(8, ge=1, le=1_000)
     deadline_s: float = Field(30.0, gt=0, le=600)
-    rate: tuple[Rate, ...] = (Rate(count=20, per_s=60.0),)
+    rate: Rates = (Rate(count=20, per_s=60.0),)
     batch_max: int = Field(10, ge=1, le=10, description="people in one request")
     price: float = Field(1.0, ge=0, description="credits of one person found")
     price_phone: float = Field(8.0, ge=0, description="credits that a phone number costs on top of the person")
-    proxy: str | None = None
+    proxy: Proxy | None = None
 
 
 class ProspeoConfig(PaidLimits):
@@ -219,18 +250,18 @@ class ProspeoConfig(PaidLimits):
     """
 
     kind: Literal["prospeo"]
-    api_key: SecretStr
-    url: str = "https://api.prospeo.io"
+    api_key: Key
+    url: Address = "https://api.prospeo.io"
     concurrency: int = Field(8, ge=1, le=1_000)
     deadline_s: float = Field(30.0, gt=0, le=600)
-    rate: tuple[Rate, ...] = (Rate(count=5, per_s=1.0), Rate(count=300, per_s=60.0))
+    rate: Rates = (Rate(count=5, per_s=1.0), Rate(count=300, per_s=60.0))
     batch_max: int = Field(50, ge=1, le=50, description="people in one request")
     price: float = Field(1.0, ge=0, description="credits of one person found without a phone number")
     price_phone: float = Field(10.0, ge=0, description="credits of one person found with a phone number")
     only_verified_email: bool = Field(
         True, description="whether a person whose address is not verified is a miss, which is free"
     )
-    proxy: str | None = None
+    proxy: Proxy | None = None
 
 
 class DropcontactConfig(PaidLimits):
@@ -240,18 +271,18 @@ class DropcontactConfig(PaidLimits):
     """
 
     kind: Literal["dropcontact"]
-    api_key: SecretStr
-    url: str = "https://api.dropcontact.com"
+    api_key: Key
+    url: Address = "https://api.dropcontact.com"
     concurrency: int = Field(4, ge=1, le=1_000)
     deadline_s: float = Field(30.0, gt=0, le=600)
-    rate: tuple[Rate, ...] = (Rate(count=60, per_s=1.0),)
+    rate: Rates = (Rate(count=60, per_s=1.0),)
     batch_max: int = Field(250, ge=1, le=250, description="people in one request, which needs credits for all of them")
     price: float = Field(1.0, ge=0, description="credits taken for one person, given back where no address is found")
     poll_after_s: float = Field(30.0, gt=0, le=86_400, description="seconds between two looks for an answer")
     answer_deadline_s: float = Field(
         3_600.0, gt=0, le=30 * 86_400, description="seconds after which an answer that is not there is given up"
     )
-    proxy: str | None = None
+    proxy: Proxy | None = None
 
 
 class FullEnrichConfig(PaidLimits):
@@ -261,11 +292,11 @@ class FullEnrichConfig(PaidLimits):
     """
 
     kind: Literal["fullenrich"]
-    api_key: SecretStr
-    url: str = "https://app.fullenrich.com"
+    api_key: Key
+    url: Address = "https://app.fullenrich.com"
     concurrency: int = Field(4, ge=1, le=1_000)
     deadline_s: float = Field(30.0, gt=0, le=600)
-    rate: tuple[Rate, ...] = (Rate(count=60, per_s=60.0),)
+    rate: Rates = (Rate(count=60, per_s=60.0),)
     batch_max: int = Field(100, ge=1, le=100, description="people in one request")
     price: float = Field(1.0, ge=0, description="credits of one professional address found")
     price_personal_email: float = Field(3.0, ge=0, description="credits of one personal address found")
@@ -277,7 +308,21 @@ class FullEnrichConfig(PaidLimits):
     webhook_url: str | None = Field(
         None, pattern="^https?://", description="where the vendor sends what is finished; none: it is only looked for"
     )
-    proxy: str | None = None
+    proxy: Proxy | None = None
+
+
+class PythonProviderConfig(PaidLimits):
+    """A provider of yours: a class that keeps the contract of `des.providers.contract` (docs/write-a-provider.md).
+
+    `implementation`: its module and name, as in `acme_people:AcmePeople`; it is called with a
+    `des.providers.python.Setup`. `options`: whatever it wants to be told. `api_key`: what it sends as its key, where it
+    has one.
+    """
+
+    kind: Literal["python"]
+    implementation: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    options: dict[str, Any] = {}
+    api_key: Key | None = None
 
 
 class DirectoryConfig(ProviderLimits):
@@ -311,7 +356,7 @@ VendorConfig = HunterConfig | PdlConfig | ApolloConfig | ProspeoConfig | Dropcon
 """Settings of a vendor that has a dialect of its own."""
 
 ProviderConfig = Annotated[
-    HttpProviderConfig | VendorConfig | DirectoryConfig | EmailPatternConfig,
+    HttpProviderConfig | VendorConfig | PythonProviderConfig | DirectoryConfig | EmailPatternConfig,
     Field(discriminator="kind"),
 ]
 """Settings of one provider; `kind` says which."""

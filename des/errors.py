@@ -110,6 +110,19 @@ class SchemaMismatch(TerminalError):
 
 
 class ConfigError(TerminalError):
-    """The configuration is wrong; the message names the place and the remedy."""
+    """The configuration is wrong; the message names the place and the remedy.
+
+    `violations` name each place where places are what is wrong: the message has them too, a line each.
+    """
 
     reason = "INVALID_CONFIGURATION"
+
+    def __init__(self, message: str = "", violations: tuple[Violation, ...] = ()) -> None:
+        """Take the message, and the wrong places that it tells of."""
+        super().__init__(message)
+        self.violations = violations
+
+    @classmethod
+    def at(cls, place: str, description: str) -> "ConfigError":
+        """Make the error of one wrong place."""
+        return cls(f"{place}: {description}", (Violation(place, description),))

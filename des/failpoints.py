@@ -83,5 +83,5 @@ def parse(text: str) -> tuple[Failpoint, int]:
     count = count or "1"
     if name not in Failpoint.__members__.values() or not count.isdecimal() or int(count) < 1:
         names = ", ".join(Failpoint)
-        raise ConfigError(f"failpoint {text!r} is not NAME or NAME:COUNT (COUNT from 1); names: {names}")
+        raise ConfigError.at("failpoint", f"{text!r} is not NAME or NAME:COUNT (COUNT from 1); names: {names}")
     return Failpoint(name), int(count)

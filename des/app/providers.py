@@ -2,10 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import assert_never
 
 from des.clock import Clock
 from des.config import Settings
+from des.config_diagnosis import waterfall_problems
+from des.config_problems import Problems
 from des.config_providers import (
     ApolloConfig,
     DirectoryConfig,
@@ -17,13 +21,13 @@ from des.config_providers import (
     PaidLimits,
     PdlConfig,
     ProspeoConfig,
+    ProviderConfig,
+    PythonProviderConfig,
     VendorConfig,
 )
-from des.contact import FieldType
-from des.errors import ConfigError
 from des.ledger import Ledger, millionths
 from des.people import PeopleStore
-from des.providers.contract import Provider, UnknownPolicy
+from des.providers.contract import FieldTypes, Provider, UnknownPolicy
 from des.providers.dialects.apollo import Apollo
 from des.providers.dialects.dropcontact import Dropcontact
 from des.providers.dialects.fullenrich import FullEnrich
@@ -36,6 +40,7 @@ from des.providers.email_pattern import EmailPatternProvider
 from des.providers.http import HttpProvider
 from des.providers.paid import PaidDispatcher
 from des.providers.paying import Terms
+from des.providers.python import Setup, load
 from des.providers.values import Values
 from des.providers.waterfall import Waterfall
 from des.store.ledger import Cap, Caps
@@ -44,55 +49,87 @@ DAY_S = 86_400.0
 
 
 def build_providers(settings: Settings, people: PeopleStore, clock: Clock) -> Mapping[str, Provider]:
-    """Make every provider that a waterfall names. Raises ConfigError for one that can never work as described."""
-    values = Values()
-    types: dict[str, FieldType] = {name: field.type for name, field in settings.fields.items()}
+    """Make every provider that a waterfall names. Raises ConfigError with everything that can never work.
+
+    Those that no waterfall names are made as well, to see whether they could be: a mistake shows before it matters.
+    """
+    waterfalls = {name: {"waterfall": field.waterfall} for name, field in settings.fields.items()}
+    problems = Problems(waterfall_problems(waterfalls, settings.providers))
+    providers = make_providers(settings, people, clock, problems)
+    check_waterfalls(settings, providers, problems)
+    if problems.found:
+        raise settings.wrong(problems.found)
     wanted = {name for field in settings.fields.values() for name in field.waterfall}
-    providers: dict[str, Provider] = {}
-    for name in sorted(wanted):
-        config = settings.providers[name]
+    return {name: provider for name, provider in providers.items() if name in wanted}
+
+
+def make_providers(settings: Settings, people: PeopleStore, clock: Clock, problems: Problems) -> Mapping[str, Provider]:
+    """Make every provider that can be made, in order of name."""
+    maker = _Maker({name: field.type for name, field in settings.fields.items()}, people, Values(), clock)
+    made = {
+        name: problems.of(partial(maker.provider, name, config), None)
+        for name, config in sorted(settings.providers.items())
+    }
+    return {name: provider for name, provider in made.items() if provider is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class _Maker:
+    """Makes providers of what they share."""
+
+    types: FieldTypes
+    people: PeopleStore
+    values: Values
+    clock: Clock
+
+    def provider(self, name: str, config: ProviderConfig) -> Provider:
+        """Make one. Raises ConfigError where it can never work as described."""
         match config:
             case DirectoryConfig():
-                providers[name] = DirectoryProvider(name, config, types, people)
+                return DirectoryProvider(name, config, self.types, self.people)
             case EmailPatternConfig():
-                providers[name] = EmailPatternProvider(name, config, people, clock)
+                return EmailPatternProvider(name, config, self.people, self.clock)
             case HttpProviderConfig():
-                providers[name] = HttpProvider(name, config, types, values, clock)
+                return HttpProvider(name, config, self.types, self.values, self.clock)
+            case PythonProviderConfig():
+                return load(Setup(name, config, self.types, self.values, self.clock))
             case _:
-                providers[name] = _vendor(name, config, values, clock)
-    return providers
+                return self._vendor(name, config)
+
+    def _vendor(self, name: str, config: VendorConfig) -> Provider:
+        """Make the provider of a vendor's dialect."""
+        match config:
+            case HunterConfig():
+                return Hunter(name, config, self.values, self.clock)
+            case PdlConfig():
+                return Pdl(name, config, self.values, self.clock)
+            case ApolloConfig():
+                return Apollo(name, config, self.values, self.clock)
+            case ProspeoConfig():
+                return Prospeo(name, config, self.values, self.clock)
+            case DropcontactConfig():
+                return Dropcontact(name, config, self.values, self.clock)
+            case FullEnrichConfig():
+                return FullEnrich(name, config, self.values, self.clock)
+            case _:
+                assert_never(config)
 
 
-def _vendor(name: str, config: VendorConfig, values: Values, clock: Clock) -> Provider:
-    """Make the provider of a vendor's dialect."""
-    match config:
-        case HunterConfig():
-            return Hunter(name, config, values, clock)
-        case PdlConfig():
-            return Pdl(name, config, values, clock)
-        case ApolloConfig():
-            return Apollo(name, config, values, clock)
-        case ProspeoConfig():
-            return Prospeo(name, config, values, clock)
-        case DropcontactConfig():
-            return Dropcontact(name, config, values, clock)
-        case FullEnrichConfig():
-            return FullEnrich(name, config, values, clock)
-        case _:
-            assert_never(config)
+def check_waterfalls(settings: Settings, providers: Mapping[str, Provider], problems: Problems) -> None:
+    """Note where a waterfall names a provider that cannot give its field; those that were not made are passed over."""
+    for field, setting in settings.fields.items():
+        for name in dict.fromkeys(setting.waterfall):
+            if name in providers and field not in (gives := providers[name].traits.gives):
+                problems.add(
+                    f"fields.{field}.waterfall",
+                    f"names {name!r}, which gives {', '.join(sorted(gives)) or 'nothing'} and never {field}; take it "
+                    "out, or name a provider that does",
+                )
 
 
 def build_waterfall(settings: Settings, providers: Mapping[str, Provider]) -> Waterfall:
-    """Plan the waterfalls. Raises ConfigError where one names a provider that cannot give its field."""
+    """Plan the waterfalls."""
     gives = {name: provider.traits.gives for name, provider in providers.items()}
-    for field, setting in settings.fields.items():
-        for name in setting.waterfall:
-            if field not in gives[name]:
-                can = ", ".join(sorted(gives[name])) or "nothing"
-                raise ConfigError(
-                    f"fields.{field}.waterfall names {name!r}, which gives {can} and never {field}; take it out, or "
-                    "name a provider that does"
-                )
     paid = frozenset(name for name, provider in providers.items() if provider.traits.paid)
     return Waterfall({field: setting.waterfall for field, setting in settings.fields.items()}, gives, paid)
 

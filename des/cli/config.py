@@ -15,12 +15,11 @@ def show(as_json: JsonFlag = False, config: ConfigFile = None) -> None:
 
 
 def check(as_json: JsonFlag = False, config: ConfigFile = None) -> None:
-    """Check the settings without starting anything: exit code 1 and every wrong place where there is one."""
-    from des.config import load_settings
+    """Check the settings and put every provider together without starting it: exit code 1 and every wrong place."""
+    from des.app.checked import checked_settings
 
     output = Output(as_json)
-    settings = load_settings(config)
-    settings.require_servers()
+    settings = checked_settings(config)
     output.document({"valid": True, "fields": sorted(settings.fields), "providers": sorted(settings.providers)})
     output.say("the settings are valid")
     for name, field in settings.fields.items():

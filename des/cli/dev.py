@@ -36,13 +36,13 @@ def dev(
     Ctrl-C stop all of it in order; whatever ends this process ends the private servers too. The sandbox stands in for
     the vendor `hunter`, without its rate limits; an empty directory is filled with people it knows.
     """
+    from des.app.checked import checked_settings
     from des.cli.local_stack import LocalStack
-    from des.config import load_settings
     from des.lifecycle import run_until_signal
     from des.logs import configure_logging
 
     output = Output(as_json)
-    settings = load_settings(config)
+    settings = checked_settings(config, servers=False)
     configure_logging(settings.log.format, settings.log.level)
     with data_folder(None if ephemeral else data_dir) as folder:
         stack = LocalStack(folder, settings, with_sandbox=not no_sandbox)

@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
-from des.errors import DesError, Violation
+from des.errors import ConfigError, DesError, Violation
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -89,6 +89,8 @@ class Output:
         """Write an error of DES, with its wrong places where it names them."""
         violations: Sequence[Violation] = getattr(error, "violations", ())  # InvalidInput here, RemoteError from afar
         self.failure(error.reason, error.message, {"violations": violations} if violations else None)
+        if isinstance(error, ConfigError):
+            return  # its message tells every place, on each surface that has nothing but a message
         for violation in violations[:_VIOLATIONS_SHOWN]:
             self.note(f"  {violation.field}: {violation.description}")
         if len(violations) > _VIOLATIONS_SHOWN:

@@ -30,12 +30,11 @@ def serve(
     """
     chosen = _roles(roles)
     from des.app import build
-    from des.config import load_settings
+    from des.app.checked import checked_settings
     from des.logs import configure_logging
 
     output = Output(as_json)
-    settings = load_settings(config)
-    settings.require_servers()
+    settings = checked_settings(config)
     configure_logging(settings.log.format, settings.log.level)
     asyncio.run(_run(build(settings, chosen), output, settings.shutdown_grace_s))
 

@@ -39,12 +39,14 @@ A description, here of the sandbox's plain vendor:
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from des.clock import Clock
-from des.config_providers import HttpProviderConfig, OutcomeRule, ValueConfig
+from des.config_problems import Problems
+from des.config_providers import HttpProviderConfig, OutcomeRule, RequestConfig, ValueConfig
 from des.contact import FieldType
 from des.errors import ConfigError
 from des.providers.contract import MISS, FieldTypes, Outcome, OutcomeKind, Question, Replay, Traits, Value
@@ -80,14 +82,23 @@ class HttpProvider:
         """Take the provider's name and description, the types of all fields, and who normalises values."""
         place = f"providers.{name}"
         constants = {} if config.api_key is None else {"api_key": config.api_key.get_secret_value()}
-        self._request = RequestTemplate(config.request, f"{place}.request", constants)
-        self._rules = [_Rule(rule, f"{place}.outcomes[{at}]") for at, rule in enumerate(config.outcomes)]
-        self._fields = [
-            _FieldReader(field, value, f"{place}.values.{field}", field_types, values)
+        problems = Problems()
+        self._request = problems.of(
+            partial(RequestTemplate, config.request, f"{place}.request", constants), _NO_REQUEST
+        )
+        rules = [
+            problems.of(partial(_Rule, rule, f"{place}.outcomes[{at}]"), None)
+            for at, rule in enumerate(config.outcomes)
+        ]
+        readers = [
+            problems.of(partial(_FieldReader, field, value, f"{place}.values.{field}", field_types, values), None)
             for field, value in config.values.items()
         ]
-        self._reference = config.reference_path and Path(config.reference_path, f"{place}.reference_path")
-        self._cost = config.cost_path and Path(config.cost_path, f"{place}.cost_path")
+        self._reference = _path(config.reference_path, f"{place}.reference_path", problems)
+        self._cost = _path(config.cost_path, f"{place}.cost_path", problems)
+        problems.raise_any()
+        self._rules = [rule for rule in rules if rule is not None]
+        self._fields = [reader for reader in readers if reader is not None]
         self._price = config.price
         self._paid = config.paid
         self._clock = clock
@@ -176,6 +187,14 @@ class HttpProvider:
 
 
 _INVALID_VALUE = Outcome(OutcomeKind.MISS, reason="INVALID_VALUE")
+_NO_PATH = Path("nothing", "")
+_NO_REQUEST = RequestTemplate(RequestConfig(url="https://nowhere.invalid/"), "", {})
+"""They stand in for what does not parse, while the rest of the description is looked at."""
+
+
+def _path(text: str | None, place: str, problems: Problems) -> Path | None:
+    """A compiled path, where there is one and it is one."""
+    return problems.of(partial(Path, text, place), None) if text else None
 
 
 class _Rule:
@@ -209,15 +228,17 @@ class _FieldReader:
 
     def __init__(self, name: str, config: ValueConfig, place: str, types: FieldTypes, values: Values) -> None:
         if name not in types:
-            raise ConfigError(f"{place}: no field is called {name!r}; define it under `fields` or correct the name")
+            raise ConfigError.at(place, f"no field is called {name!r}; define it under `fields` or correct the name")
         self.name = name
         self._config = config
         self._values = values
         self._type: FieldType = types[name]
-        self._path = Path(config.path, f"{place}.path")
-        self._confidence = config.confidence_path and Path(config.confidence_path, f"{place}.confidence_path")
-        self._verification = config.verification_path and Path(config.verification_path, f"{place}.verification_path")
-        self._evidence = config.evidence_path and Path(config.evidence_path, f"{place}.evidence_path")
+        problems = Problems()
+        self._path = problems.of(partial(Path, config.path, f"{place}.path"), _NO_PATH)
+        self._confidence = _path(config.confidence_path, f"{place}.confidence_path", problems)
+        self._verification = _path(config.verification_path, f"{place}.verification_path", problems)
+        self._evidence = _path(config.evidence_path, f"{place}.evidence_path", problems)
+        problems.raise_any()
 
     def holds(self, document: Any) -> bool:
         return bool(self._path.read_text(document))

@@ -19,8 +19,8 @@ class Path:
         """Take the text, and where it stands in the settings."""
         self.text = text
         if not _PATH.fullmatch(text):
-            raise ConfigError(
-                f"{place}: {text!r} is no path; write keys and positions, as in data.email or emails[0].value"
+            raise ConfigError.at(
+                place, f"{text!r} is no path; write keys and positions, as in data.email or emails[0].value"
             )
         steps = [(step["key"], step["index"]) for step in _STEP.finditer(text)]
         self._steps: tuple[str | int, ...] = tuple(int(index) if key is None else key for key, index in steps)

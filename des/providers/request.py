@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 import msgspec
 
+from des.config_problems import Problems
 from des.config_providers import RequestConfig
 from des.contact import Contact
 from des.errors import ConfigError, TerminalError
-from des.providers.template import Body, Text, Within, encode
+from des.providers.template import NO_TEXT, Body, Text, Within, encode
 
 
 class Rendered(msgspec.Struct, frozen=True, gc=False):
@@ -35,15 +36,19 @@ class RequestTemplate:
 
     def __init__(self, config: RequestConfig, place: str, constants: Mapping[str, str]) -> None:
         """Take the description, where it stands in the settings, and the placeholders known now (`api_key`)."""
-        _check_url(config.url, f"{place}.url")
+        problems = Problems()
+
+        def compiled(text: str, where: str, within: Within = Within.PLAIN) -> Text:
+            return problems.of(lambda: Text(text, f"{place}.{where}", constants, within), NO_TEXT)
+
+        problems.of(lambda: _check_url(config.url, f"{place}.url"), None)
         self.method = config.method
-        self._url = Text(config.url, f"{place}.url", constants, Within.URL)
-        query = {
-            encode(key): Text(text, f"{place}.query.{key}", constants, Within.QUERY)
-            for key, text in config.query.items()
-        }
-        headers = {key.lower(): Text(text, f"{place}.headers.{key}", constants) for key, text in config.headers.items()}
-        self._body = None if config.body is None else Body(config.body, f"{place}.body", constants)
+        self._url = compiled(config.url, "url", Within.URL)
+        query = {encode(key): compiled(text, f"query.{key}", Within.QUERY) for key, text in config.query.items()}
+        headers = {key.lower(): compiled(text, f"headers.{key}") for key, text in config.headers.items()}
+        body = config.body
+        self._body = None if body is None else problems.of(lambda: Body(body, f"{place}.body", constants), None)
+        problems.raise_any()
         self.headers = {key: text.constant for key, text in headers.items() if text.constant is not None}
         if self._body is not None:
             self.headers.setdefault("content-type", "application/json")
@@ -88,6 +93,6 @@ def _needs(text: Text) -> str:
 def _check_url(url: str, place: str) -> None:
     scheme, _, rest = url.partition("://")
     if scheme not in {"http", "https"} or not rest:
-        raise ConfigError(f"{place}: {url!r} is no address; write https://host/path")
+        raise ConfigError.at(place, f"{url!r} is no address; write https://host/path")
     if "{" in rest.partition("/")[0]:
-        raise ConfigError(f"{place}: the host of {url!r} must not depend on a contact; placeholders go behind it")
+        raise ConfigError.at(place, f"the host of {url!r} must not depend on a contact; placeholders go behind it")

@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from des.config_problems import Problems
 from des.contact import Contact
 from des.errors import ConfigError
 from des.providers.person import domain_of, linkedin_handle_of, name_of
@@ -129,10 +130,10 @@ def _part(
     if token[0] in {"{{", "}}"}:
         return encode(token[0][0]) if within is Within.QUERY else token[0][0]
     if token[1] is None:
-        raise ConfigError(f"{place}: a brace stands alone in {text!r}; write {{{{ or }}}} for a brace itself")
+        raise ConfigError.at(place, f"a brace stands alone in {text!r}; write {{{{ or }}}} for a brace itself")
     inside = _INSIDE.fullmatch(token[1].strip())
     if inside is None:
-        raise ConfigError(f"{place}: {token[0]} is no placeholder; write one like {{first_name}} or {{domain|lower!}}")
+        raise ConfigError.at(place, f"{token[0]} is no placeholder; write one like {{first_name}} or {{domain|lower!}}")
     names = tuple(name.strip() for name in inside["names"].split(","))
     filters = [name for name in inside["filters"].split("|") if name]
     _check(names, filters, place, constants)
@@ -149,14 +150,16 @@ def _part(
 def _check(names: tuple[str, ...], filters: list[str], place: str, constants: Mapping[str, str]) -> None:
     for name in names:
         if name == "api_key" and name not in constants:
-            raise ConfigError(f"{place}: {{api_key}} is used and no api_key is set for this provider")
+            raise ConfigError.at(
+                place, "{api_key} is used and no api_key is set for this provider; set it beside `kind`"
+            )
         if name not in SOURCES and name not in constants:
-            raise ConfigError(f"{place}: nothing is called {name!r}; there are {', '.join(sorted(SOURCES))}, api_key")
+            raise ConfigError.at(place, f"nothing is called {name!r}; there are {', '.join(sorted(SOURCES))}, api_key")
         if name in constants and len(names) > 1:
-            raise ConfigError(f"{place}: {{{name}}} always has a value and stands alone in its braces")
+            raise ConfigError.at(place, f"{{{name}}} always has a value and stands alone in its braces")
     for name in filters:
         if name not in _FILTERS and name != "urlencode":
-            raise ConfigError(f"{place}: no filter is called {name!r}; there are {', '.join(_FILTERS)}, urlencode")
+            raise ConfigError.at(place, f"no filter is called {name!r}; there are {', '.join(_FILTERS)}, urlencode")
 
 
 def _apply(functions: list[Callable[[str], str]], text: str) -> str:
@@ -185,6 +188,10 @@ def _reader(getters: list[Getter], functions: list[Callable[[str], str]]) -> Get
     return read
 
 
+NO_TEXT = Text("", "", {})
+"""Stands in for one that does not parse, while the rest of its request is looked at."""
+
+
 class Body:
     """A compiled JSON body; a member or an item that is nothing but a placeholder without a value is left out."""
 
@@ -193,7 +200,9 @@ class Body:
     def __init__(self, document: Any, place: str, constants: Mapping[str, str]) -> None:
         """Take the document as it stands in the settings. Raises ConfigError as `Text` does."""
         found: list[Placeholder] = []
-        self._document = _compile(document, place, constants, found)
+        problems = Problems()
+        self._document = _compile(document, place, constants, found, problems)
+        problems.raise_any()
         self.placeholders = tuple(found)
 
     def render(self, contact: Contact) -> bytes:
@@ -201,16 +210,20 @@ class Body:
         return msgspec.json.encode(_fill(self._document, contact))
 
 
-def _compile(document: Any, place: str, constants: Mapping[str, str], found: list[Placeholder]) -> Any:
+def _compile(
+    document: Any, place: str, constants: Mapping[str, str], found: list[Placeholder], problems: Problems
+) -> Any:
     match document:
         case str():
-            text = Text(document, place, constants)
+            text = problems.of(lambda: Text(document, place, constants), NO_TEXT)
             found.extend(text.placeholders)
             return text if text.constant is None else text.constant
         case dict():
-            return {key: _compile(value, f"{place}.{key}", constants, found) for key, value in document.items()}
+            return {
+                key: _compile(value, f"{place}.{key}", constants, found, problems) for key, value in document.items()
+            }
         case list():
-            return [_compile(value, f"{place}[{at}]", constants, found) for at, value in enumerate(document)]
+            return [_compile(value, f"{place}[{at}]", constants, found, problems) for at, value in enumerate(document)]
         case _:
             return document
 

@@ -90,6 +90,44 @@ def test_the_settings_are_shown_without_secrets(tmp_path: Path) -> None:
     assert "DES_HTTP__PORT" in refused.stderr
 
 
+def test_a_bad_configuration_is_refused_at_the_start_as_it_is_by_the_check(tmp_path: Path) -> None:
+    file = tmp_path / "des.toml"
+    file.write_text(BAD)
+    settings = {"DES_DATABASE_URL": "postgresql://des@127.0.0.1:1/des", "DES_AMQP_URL": "amqp://des@127.0.0.1:1/"}
+    surfaces = [["config", "check"], ["serve"], ["dev", "--ephemeral"]]
+    errors = [error(des(*surface, "--config", file, "--json", settings=settings)) for surface in surfaces]
+    assert errors[0] == errors[1] == errors[2]
+    assert errors[0]["reason"] == "INVALID_CONFIGURATION"
+    said = {one["field"]: one["description"] for one in errors[0]["violations"]}
+    assert "add [providers.nobody] or use one of" in said["fields.phone_number.waterfall"]
+    assert "never title; take it out" in said["fields.title.waterfall"]
+    assert "[providers.pdl] of des.toml, or DES_PROVIDERS__PDL__API_KEY" in said["providers.pdl.api_key"]
+    assert "write {{ or }}" in said["providers.plain.request.url"]
+    assert len(said) == 4
+    for surface in surfaces[:2]:
+        refused = des(*surface, "--config", file, settings=settings)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert all(f"  {place}: {what}\n" in refused.stderr for place, what in said.items())
+
+
+BAD = """
+[fields.phone_number]
+waterfall = ["nobody"]
+
+[fields.title]
+type = "text"
+waterfall = ["email_pattern"]
+
+[providers.pdl]
+kind = "pdl"
+
+[providers.plain]
+kind = "http"
+request = { url = "http://127.0.0.1:1/{first_name" }
+values = { phone_number = { path = "phone" } }
+"""
+
+
 def test_the_sandbox_serves_and_writes_its_people(tmp_path: Path) -> None:
     people = tmp_path / "people.csv"
     written = document(des("sandbox", "--people", "100", "--population-csv", people, "--json"))
