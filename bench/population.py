@@ -5,6 +5,7 @@ import io
 import itertools
 from collections.abc import Iterator, Sequence
 from random import Random
+from string import ascii_lowercase
 from uuid import UUID
 
 from bench.queue import Outgoing
@@ -63,10 +64,10 @@ class Population:
         self, batches: int, size: int, erids: Sequence[UUID], fields: Sequence[str] = FIELDS[:1]
     ) -> Iterator[Outgoing]:
         """Do the same, with contacts no two of which are the same person."""
-        run = self._random.getrandbits(32)
+        run = "".join(self._random.choices(ascii_lowercase, k=6))
         for number in range(batches):
             contacts = [
-                Contact(first_name=first, last_name=f"{last}{run:x}", company_domain=_domain(position % COMPANIES))
+                Contact(first_name=first, last_name=last + run, company_domain=_domain(position % COMPANIES))
                 for position, (first, last) in enumerate(_names(number * size, size))
             ]
             yield message(_content(contacts, fields), erids[number % len(erids)], self.uuid())
