@@ -8,6 +8,8 @@ from uuid import UUID
 
 import msgspec
 
+from des.options import Options
+
 TENANT_DEFAULT = "default"
 
 
@@ -64,7 +66,8 @@ class ContactBatch(msgspec.Struct, frozen=True, gc=False):
     """A validated batch, or one part of a large one.
 
     `fields` are sorted and unique. `content_hash` (32 bytes, SHA-256) covers the whole batch's contacts and fields,
-    whatever door it came by. `payload` is this part's canonical protobuf `des.v1.ContactBatch`.
+    whatever door it came by. `payload` is this part's canonical protobuf `des.v1.ContactBatch`. `options` are for the
+    whole ERID and no content: None where the batch has none.
     """
 
     tenant: str
@@ -77,6 +80,7 @@ class ContactBatch(msgspec.Struct, frozen=True, gc=False):
     part: int = 0
     parts: int = 1
     first_position: int = 0
+    options: Options | None = None
 
     @property
     def key(self) -> BatchKey:
@@ -85,11 +89,17 @@ class ContactBatch(msgspec.Struct, frozen=True, gc=False):
 
 
 class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """One provider that was asked for a field: its name, the outcome of the call and why."""
+    """One provider that was asked for a field: its name, the outcome of the call, why, and what it cost.
+
+    A call for several fields has its charge on one of them. `cost`, `saved` and `call_id` as of a FieldResult.
+    """
 
     provider: str
     outcome: str
     reason: str = ""
+    cost: float = FREE
+    saved: float = FREE
+    call_id: UUID | None = None
 
 
 class FieldResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -97,7 +107,9 @@ class FieldResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     `confidence` is 0 to 1; `cost` is in the provider's credits; `at` is in seconds since the epoch, UTC; `attempts`
     are the providers that were asked before the one that decided, in order. `source` is `answer_store` or `coalesced`
-    where the provider was not asked again, and `saved` the credits that this spared.
+    where the provider was not asked again, and `saved` the credits that this spared. `call_id` is the row of the ledger
+    whose charge `cost` is: it stands on one receipt. `rule` says why the provider was asked when it was, where that was
+    not by the configured order.
     """
 
     state: FieldState
@@ -113,3 +125,10 @@ class FieldResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     attempts: tuple[Attempt, ...] = ()
     source: str = ""
     saved: float = FREE
+    call_id: UUID | None = None
+    rule: str = ""
+
+    @property
+    def lines(self) -> "tuple[FieldResult | Attempt, ...]":
+        """Everything that may have a cost: what decided, and what was tried before."""
+        return self, *self.attempts

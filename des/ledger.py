@@ -15,6 +15,8 @@ from uuid import UUID
 
 import msgspec
 
+from des.learning import Lesson
+
 MILLION = 1_000_000
 
 
@@ -46,8 +48,10 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     """The intent to make a paid call: committed before anything is sent.
 
     `price` is the most it can cost. The worker must hold `partition` under `epoch`. `replay_free`: a call of the same
-    key that got no answer may be sent again at no charge. `pays_again`: it is given up instead, as charged in full, and
-    the question claimed anew at its own price.
+    key that got no answer may be sent again at no charge, but not before `replay_after_s` seconds, for as long as the
+    vendor may still be at it. `pays_again`: it is given up instead, as charged in full, and the question claimed anew at
+    its own price. `fields`: what is asked for. `max_age_s`: how old an answer may be that is taken instead; None: as old
+    as it is kept.
     """
 
     id: UUID
@@ -58,6 +62,9 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     price: Amount
     replay_free: bool = False
     pays_again: bool = False
+    fields: tuple[str, ...] = ()
+    replay_after_s: float = 0.0
+    max_age_s: float | None = None
 
 
 class Verdict(enum.StrEnum):
@@ -84,9 +91,10 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
 class Decision(msgspec.Struct, frozen=True, gc=False):
     """The verdict on one claim.
 
-    `call_id`: the row that is claimed, in flight, pending or held; it may be another's. `answer` with ANSWERED,
-    `handle` with PENDING, `scope` (`tenant`, `provider`, `erid`) with OVER_BUDGET. `replay` with CLAIMED: the call was
-    sent before and may have been charged then, so that only an answer can settle it.
+    `call_id`: the row that is claimed, in flight, pending, held or was answered; it may be another's. `answer` with
+    ANSWERED, `handle` with PENDING, `scope` (`tenant`, `provider`, `erid`) with OVER_BUDGET. `replay` with CLAIMED: the
+    call was sent before and may have been charged then, so that only an answer can settle it. `payer`: the ERID that
+    the call is charged to; None where its charge stands on a receipt already.
     """
 
     verdict: Verdict
@@ -95,6 +103,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     handle: str = ""
     scope: str = ""
     replay: bool = False
+    payer: UUID | None = None
 
 
 class CallState(enum.StrEnum):
@@ -112,6 +121,7 @@ class Settlement(msgspec.Struct, frozen=True, gc=False):
 
     What was reserved is given back and `charged` spent. `answer` is kept for `keep_s` seconds where there is one.
     `handle` and `poll_at` (seconds since the epoch) with PENDING.
+    `lesson`: what the call shows of the provider, where that is to be learned.
     """
 
     call_id: UUID
@@ -124,6 +134,7 @@ class Settlement(msgspec.Struct, frozen=True, gc=False):
     keep_s: float = 0.0
     handle: str = ""
     poll_at: float = 0.0
+    lesson: Lesson | None = None
 
 
 class Saving(msgspec.Struct, frozen=True, gc=False):

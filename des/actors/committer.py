@@ -180,10 +180,24 @@ class Committer:
 
 
 def _as_failed(row: ContactRow) -> ContactRow:
-    """Build the row that stands for one that cannot be stored: every field failed, nothing of its content."""
-    fields = dict.fromkeys(msgspec.json.decode(row.fields), FieldResult(FieldState.FAILED, reason=Unstorable.reason))
+    """Build the row that stands for one that cannot be stored: every field failed, nothing of its content but costs."""
+    results = msgspec.json.decode(row.fields, type=dict[str, FieldResult])
+    fields = {name: _as_cost(result) for name, result in results.items()}
     return msgspec.structs.replace(
         row, input="{}", fields=msgspec.json.encode(fields).decode(), states=(FieldState.FAILED,) * len(fields)
+    )
+
+
+def _as_cost(result: FieldResult) -> FieldResult:
+    """What is left of a result that cannot be stored: who was paid for it."""
+    attempts = tuple([msgspec.structs.replace(attempt, reason="") for attempt in result.attempts if attempt.cost])
+    return FieldResult(
+        FieldState.FAILED,
+        provider=result.provider,
+        reason=Unstorable.reason,
+        cost=result.cost,
+        attempts=attempts,
+        call_id=result.call_id,
     )
 
 

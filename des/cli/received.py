@@ -4,13 +4,15 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from des.contact import TENANT_DEFAULT, Attempt, Contact, FieldResult, FieldState
+from des.contact import FREE, TENANT_DEFAULT, Attempt, Contact, FieldResult, FieldState
 from des.events import FINISHED_STATES, Progress
 from des.store.reading import EnrichedContact, Enrichment, EnrichmentState
 from des.v1 import enrichment_pb2 as pb
 
 _TEXTS: Final = Contact.__struct_fields__
-_PLAIN: Final = tuple(name for name in FieldResult.__struct_fields__ if name not in {"state", "at", "attempts"})
+_PLAIN: Final = tuple(
+    name for name in FieldResult.__struct_fields__ if name not in {"state", "at", "attempts", "call_id"}
+)
 """What the receipt and its message have under the same name and in the same form."""
 _ENRICHMENT: Final = "ENRICHMENT_STATE_"
 _FIELD: Final = "FIELD_STATE_"
@@ -54,6 +56,14 @@ def _result_of(message: pb.FieldResult) -> FieldResult:
     return FieldResult(
         state=FieldState(pb.FieldState.Name(message.state).removeprefix(_FIELD).lower()),
         at=decided.timestamp() if decided else 0.0,
-        attempts=tuple(Attempt(one.provider, one.outcome, one.reason) for one in message.attempts),
+        attempts=tuple(
+            Attempt(one.provider, one.outcome, one.reason, one.cost or FREE, one.saved or FREE, _id_of(one.call_id))
+            for one in message.attempts
+        ),
+        call_id=_id_of(message.call_id),
         **{name: getattr(message, name) for name in _PLAIN},
     )
+
+
+def _id_of(text: str) -> UUID | None:
+    return UUID(text) if text else None

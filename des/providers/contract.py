@@ -9,6 +9,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
+from uuid import UUID
 
 import msgspec
 
@@ -69,7 +70,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
     `values` by field name, only with FOUND, at least one. `retry_at` (seconds since the epoch) with RATE_LIMITED and
     where known with TRANSIENT and QUOTA_EXHAUSTED. `handle` and `poll_at` with PENDING. `cost` in credits, as the
-    vendor said. `source` and `saved` (credits not paid again) are the dispatcher's to set.
+    vendor said. `source`, `saved` (credits not paid again) and `call_id` (the row of the ledger whose charge `cost` is)
+    are the dispatcher's to set.
     """
 
     kind: OutcomeKind
@@ -82,6 +84,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     poll_at: float | None = None
     source: Source = Source.PROVIDER
     saved: float = FREE
+    call_id: UUID | None = None
 
 
 MISS = Outcome(OutcomeKind.MISS)
@@ -114,7 +117,9 @@ class Traits:
     `remote`: a call leaves this machine and counts against the bound of all calls. `paid` and `replay`: whether asking
     costs, and asking again. `rate_windows`: permitted calls as (count, window in seconds). `operation`: the vendor's
     one operation, whose answer serves every field; empty where another set of fields is another operation. `prices`:
-    the most credits by field; those of one question are added up, or the dearest counts.
+    the most credits by field; those of one question are added up, or the dearest counts. `charged_when_sent`: credits
+    are taken when a question is sent rather than for what is found. `replay_after_s`: seconds after which the vendor is
+    surely done with a call that got no reply.
     """
 
     name: str
@@ -130,6 +135,9 @@ class Traits:
     operation: str = ""
     prices: Mapping[str, float] = field(default_factory=dict)
     prices_add_up: bool = False
+    linger_s: float = 0.0
+    charged_when_sent: bool = False
+    replay_after_s: float = 0.0
 
     def operation_of(self, fields: Sequence[str]) -> str:
         """What is paid for once: the one operation of the vendor, or where there are several, that for these fields."""

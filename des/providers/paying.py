@@ -5,9 +5,11 @@ from uuid import UUID
 
 import msgspec
 
+from des.learning import Lesson
 from des.ledger import NOTHING, Amount, Answer, CallState, Key, Settlement, millionths
 from des.providers.ask import Ask
 from des.providers.contract import Outcome, OutcomeKind, Question, UnknownPolicy, Value
+from des.providers.segments import segment_of
 
 _values = msgspec.json.Decoder(dict[str, Value])
 
@@ -17,13 +19,15 @@ class Terms:
     """What a provider's calls and answers are worth.
 
     `credit_price`: money of one credit. `found_s`, `miss_s`: how long an answer is believed. `unknown`: what becomes
-    of a call without an answer that is not free to replay.
+    of a call without an answer that is not free to replay. `learns`: the order that the provider is asked in is learned
+    from what its calls show.
     """
 
     credit_price: float = 0.0
     found_s: float = 90 * 86_400.0
     miss_s: float = 30 * 86_400.0
     unknown: UnknownPolicy = UnknownPolicy.HOLD
+    learns: bool = False
 
     def amount(self, cost: float) -> Amount:
         """Credits, with the money they cost."""
@@ -47,13 +51,14 @@ class Terms:
             self.miss_s if outcome.kind is OutcomeKind.MISS else self.found_s,
             outcome.handle,
             outcome.poll_at or 0.0,
+            _lesson(one.question, outcome) if self.learns and state is CallState.SETTLED else None,
         )
 
 
 class Paying:
     """One question on its way through the ledger."""
 
-    __slots__ = ("ask", "call_id", "index", "is_replay", "key", "price")
+    __slots__ = ("ask", "call_id", "index", "is_job", "is_replay", "key", "payer", "price")
 
     def __init__(self, ask: Ask, index: int, key: Key, price: Amount) -> None:
         """Take the question's place in its ask, its key and the most it can cost."""
@@ -62,12 +67,24 @@ class Paying:
         self.key = key
         self.price = price
         self.call_id = UUID(int=0)
+        self.payer: UUID | None = None
+        """The ERID whose call it is: for a call that was found open another's; None where its charge has a receipt."""
         self.is_replay = False
+        self.is_job = False
+        """The vendor has taken the question and answers later."""
 
     @property
     def question(self) -> Question:
         """What is asked."""
         return self.ask.questions[self.index]
+
+
+def _lesson(question: Question, outcome: Outcome) -> Lesson | None:
+    """What a settled call shows of its provider."""
+    if outcome.kind not in {OutcomeKind.FOUND, OutcomeKind.MISS}:
+        return None
+    found = [(name, outcome.values[name].confidence) for name in question.fields if name in outcome.values]
+    return Lesson(segment_of(question.contact), question.fields, tuple(found))
 
 
 def outcome_of(answer: Answer) -> Outcome:

@@ -7,11 +7,13 @@ every other outcome means. Nothing here performs I/O.
 """
 
 from collections.abc import Container, Mapping, Sequence
-from typing import assert_never
+from types import MappingProxyType
+from typing import Protocol, assert_never
 
 import msgspec
 
-from des.contact import FREE, Attempt, FieldResult, FieldState
+from des.contact import FREE, Attempt, Contact, FieldResult, FieldState
+from des.learning import Standing
 from des.providers.contract import Outcome, OutcomeKind, Source
 
 Cursor = tuple[tuple[str, int], ...]
@@ -35,7 +37,7 @@ _NONE: frozenset[str] = frozenset()
 class Step:
     """One place in the plan: the provider to ask, the fields to ask it for, and where each answer leads."""
 
-    __slots__ = ("_moves", "_plan", "asks", "cursor", "missed", "provider", "takes")
+    __slots__ = ("_moves", "_plan", "asks", "cursor", "missed", "provider", "rules", "takes")
 
     def __init__(self, plan: "Waterfall", cursor: Cursor) -> None:
         """Take the plan it belongs to and the open fields (at least one)."""
@@ -45,6 +47,7 @@ class Step:
         self.asks = tuple(name for name, at in cursor if plan.order[name][at] == self.provider)
         self.takes = tuple(name for name, _ in cursor if self.provider in plan.order[name])
         """Open fields whose value is taken when it comes along, asked for or not: it may have been paid for."""
+        self.rules = {name: rule for name in self.takes if (rule := plan.rules.get((name, self.provider)))}
         self.missed = Attempt(self.provider, OutcomeKind.MISS.value)
         self._moves: dict[frozenset[str], tuple[Step | None, tuple[str, ...]]] = {}
 
@@ -60,6 +63,16 @@ class Step:
         return move
 
 
+class Orders(Protocol):
+    """Plans that depend on the contact, and on what is learned of providers."""
+
+    def learn(self, standings: Sequence[Standing]) -> None:
+        """Plan by these standings from now on."""
+
+    def plan(self, tenant: str, contact: Contact) -> "Waterfall":
+        """The plan for a contact."""
+
+
 class Waterfall:
     """The plan of all waterfalls: which providers each field is asked of, in order."""
 
@@ -68,9 +81,17 @@ class Waterfall:
         order: Mapping[str, Sequence[str]],
         gives: Mapping[str, frozenset[str]],
         paid: Container[str] = frozenset(),
+        rules: Mapping[tuple[str, str], str] = MappingProxyType({}),
+        orders: "Orders | None" = None,
     ) -> None:
-        """Take each field's providers in order, what each gives (others are skipped), and the paid ones."""
+        """Take each field's providers in order, what each gives (others are skipped), and the paid ones.
+
+        `rules`: why a provider has its place among those of a field, where that was not configured. `orders`: who plans
+        in place of this plan, for each contact; None where all are on this one.
+        """
         self._paid = paid
+        self.rules = rules
+        self.orders = orders
         self.order = {
             field: tuple(name for name in names if field in gives.get(name, frozenset()))
             for field, names in order.items()
@@ -145,8 +166,7 @@ def settle(step: Step, outcome: Outcome, tried: Tried, now: float) -> Settled:
         case OutcomeKind.FOUND:
             return _settle_found(step, outcome, tried, now)
         case OutcomeKind.MISS:
-            attempt = step.missed if not outcome.reason else Attempt(step.provider, outcome.kind.value, outcome.reason)
-            return _move_on(step, _NONE, {}, (*tried, (step.asks, attempt)), now)
+            return _move_on(step, _NONE, {}, (*tried, *_missed(step, step.asks, outcome)), now)
         case OutcomeKind.INVALID_INPUT:
             attempt = Attempt(step.provider, outcome.kind.value, outcome.reason)
             return _move_on(step, frozenset(), {}, (*tried, (step.asks, attempt)), now)
@@ -155,6 +175,10 @@ def settle(step: Step, outcome: Outcome, tried: Tried, now: float) -> Settled:
             results = ended(
                 step, fields, FieldState.SUPPRESSED, reason=outcome.reason or "SUPPRESSED", tried=tried, now=now
             )
+            if outcome.cost or outcome.saved:
+                results[fields[0]] = msgspec.structs.replace(
+                    results[fields[0]], cost=outcome.cost, saved=outcome.saved, call_id=outcome.call_id
+                )
             return Settled(results, None, tried)
         case (
             OutcomeKind.RATE_LIMITED
@@ -171,8 +195,18 @@ def settle(step: Step, outcome: Outcome, tried: Tried, now: float) -> Settled:
             assert_never(outcome.kind)
 
 
+def _missed(step: Step, fields: tuple[str, ...], outcome: Outcome) -> Tried:
+    """Attempts that gave nothing for these fields (at least one); a charge stands on the first of them."""
+    reason = outcome.reason if outcome.kind is OutcomeKind.MISS else ""
+    free = Attempt(step.provider, OutcomeKind.MISS.value, reason) if reason else step.missed
+    if not (outcome.cost or outcome.saved):
+        return ((fields, free),)
+    paid = msgspec.structs.replace(free, cost=outcome.cost, saved=outcome.saved, call_id=outcome.call_id)
+    return ((fields[:1], paid), (fields[1:], free)) if len(fields) > 1 else ((fields, paid),)
+
+
 def _settle_found(step: Step, outcome: Outcome, tried: Tried, now: float) -> Settled:
-    values, cost, saved = outcome.values, outcome.cost, outcome.saved
+    values, cost, saved, call_id = outcome.values, outcome.cost, outcome.saved, outcome.call_id
     source = "" if outcome.source is Source.PROVIDER else outcome.source.value
     results: dict[str, FieldResult] = {}
     for name in step.takes:
@@ -192,12 +226,17 @@ def _settle_found(step: Step, outcome: Outcome, tried: Tried, now: float) -> Set
                 attempts_for(name, tried) if tried else (),
                 source,
                 saved,
+                call_id,
             )
-            cost = saved = FREE  # the charge stands on one of the fields, so that receipts add up to the bill
+            # The charge stands on one of the fields, so that receipts add up to the bill.
+            cost, saved, call_id = FREE, FREE, None
+    for name in step.rules.keys() & results.keys():
+        results[name] = msgspec.structs.replace(results[name], rule=step.rules[name])
     if len(results) < len(step.takes):
         missed = tuple([name for name in step.asks if name not in results])
         if missed:
-            tried = (*tried, (missed, step.missed))
+            rest = outcome if not results else msgspec.structs.replace(outcome, cost=FREE, saved=FREE, call_id=None)
+            tried = (*tried, *_missed(step, missed, rest))
     return _move_on(step, frozenset(results), results, tried, now)
 
 

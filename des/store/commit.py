@@ -19,7 +19,7 @@ from des.events import (
     enrichment_settled,
 )
 from des.failpoints import Failpoint
-from des.store import ledger, quarantine
+from des.store import ledger, quarantine, receipts
 from des.store.contract import Commit, CommitUnit, Erid, Refused
 from des.store.postgres import Connection, Database, mapped_errors
 from des.store.statements import statements
@@ -94,6 +94,9 @@ async def _write(
 ) -> Commit:
     stale = await _stale(connection, owner, units)
     current = [unit for index, unit in enumerate(units) if index not in stale] if stale else units
+    # Calls before rows: whose charge stands where is decided when the call is known to be charged.
+    changes = await ledger.settle(connection, [settlement for unit in units for settlement in unit.settlements])
+    current = await receipts.charge(connection, current)
     landing = _Landing()
     new = await _write_contacts(connection, current, retried=retried)
     for unit in current:
@@ -102,10 +105,10 @@ async def _write(
     if landing.contacts:
         events += await _count_off_batches(connection, landing)
         events += await _count_off_enrichments(connection, landing)
-    settlements = [settlement for unit in units for settlement in unit.settlements]
-    savings = [saving for unit in current if _is_first(unit, new, retried=retried) for saving in unit.savings]
-    if settlements or savings:
-        await ledger.settle(connection, settlements, savings)
+    for unit in current:
+        if unit.savings and _is_first(unit, new, retried=retried):
+            ledger.save(changes, unit.savings)
+    await changes.write(connection)
     if refused:
         await quarantine.add(connection, refused)
     if events:

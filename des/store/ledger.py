@@ -11,6 +11,7 @@ from des import failpoints
 from des.failpoints import Failpoint
 from des.ledger import Amount, Answer, CallState, Claim, Decision, Saving, Settlement, Verdict
 from des.limits import REPLAY_AFTER_S
+from des.store import learning
 from des.store.postgres import Connection, Database, mapped_errors
 from des.store.statements import statements
 
@@ -79,7 +80,9 @@ class PostgresLedger:
         not_sent = [claim.id for claim in ours if claim.id in decisions]
         if not_sent:
             await connection.execute(_SQL["withdraw_calls"], not_sent)
-        return decisions | {c.id: Decision(Verdict.CLAIMED, c.id) for c in open_ if c.id not in decisions}
+        return decisions | {
+            c.id: Decision(Verdict.CLAIMED, c.id, payer=c.erid) for c in open_ if c.id not in decisions
+        }
 
     async def _open(self, connection: Connection, claims: Sequence[Claim]) -> set[UUID]:
         rows = await connection.fetch(
@@ -92,12 +95,14 @@ class PostgresLedger:
             [claim.price.credits for claim in claims],
             [claim.price.money for claim in claims],
             self._owner,
+            [",".join(claim.fields) for claim in claims],
         )
         return {row["id"] for row in rows}
 
     async def _twins(self, connection: Connection, claims: Sequence[Claim]) -> dict[UUID, Decision]:
         """Decide on claims whose key is open already; one that may be sent again for nothing is taken over."""
-        rows = await connection.fetch(_SQL["open_twins"], *_keys(claims), self._replay_after_s)
+        after_s = [max(self._replay_after_s, claim.replay_after_s) for claim in claims]
+        rows = await connection.fetch(_SQL["open_twins"], *_keys(claims), after_s)
         # One that is not there any more was closed this moment: asked again, the claim finds its answer.
         decisions = {claim.id: Decision(Verdict.IN_FLIGHT, claim.id) for claim in claims}
         replays: dict[UUID, Claim] = {}
@@ -121,7 +126,7 @@ class PostgresLedger:
                 self._owner,
             )
             for row in taken:
-                decisions[replays[row["id"]].id] = Decision(Verdict.CLAIMED, row["id"], replay=True)
+                decisions[replays[row["id"]].id] = Decision(Verdict.CLAIMED, row["id"], replay=True, payer=row["erid"])
         return decisions
 
     async def _reserve(self, connection: Connection, claims: Sequence[Claim]) -> dict[UUID, Decision]:
@@ -211,35 +216,40 @@ async def orphan(database: Database, owner: UUID, partition: int, epoch: int) ->
         return len(await connection.fetch(_SQL["orphan_calls"], partition, owner, epoch))
 
 
-async def settle(connection: Connection, settlements: Sequence[Settlement], savings: Sequence[Saving]) -> None:
-    """Write settlements and savings within the caller's transaction; what was settled before counts once."""
+async def settle(connection: Connection, settlements: Sequence[Settlement]) -> Changes:
+    """End calls within the caller's transaction; what was settled before counts once. Answer what budgets change by."""
     changes = Changes()
-    if settlements:
-        landed: set[UUID] = set()
-        for row in await _settle_calls(connection, settlements):
-            landed.add(row["id"])
-            if row["state"] in {CallState.SETTLED, CallState.RELEASED}:
-                changes.settle(
-                    scopes_of(row["tenant"], row["provider"], row["erid"]),
-                    Amount(row["reserved"], row["reserved_money"]),
-                    Amount(row["charged"], row["charged_money"]),
-                )
-        await _keep_answers(
-            connection, [one for one in settlements if one.answer is not None and one.call_id in landed]
-        )
+    if not settlements:
+        return changes
+    landed: set[UUID] = set()
+    for row in await _settle_calls(connection, settlements):
+        landed.add(row["id"])
+        if row["state"] in {CallState.SETTLED, CallState.RELEASED}:
+            changes.settle(
+                scopes_of(row["tenant"], row["provider"], row["erid"]),
+                Amount(row["reserved"], row["reserved_money"]),
+                Amount(row["charged"], row["charged_money"]),
+            )
+    ended = [one for one in settlements if one.call_id in landed]
+    await _keep_answers(connection, [one for one in ended if one.answer is not None])
+    await learning.count(connection, ended)
+    return changes
+
+
+def save(changes: Changes, savings: Sequence[Saving]) -> None:
+    """Add to what budgets change by what was not paid again."""
     for saving in savings:
         changes.save([(saving.tenant, "erid", str(saving.erid)), (saving.tenant, "tenant", "")], saving.amount)
-    await changes.write(connection)
 
 
 def _beside(row: Mapping[str, Any], claim: Claim) -> Decision:
     """Decide on a claim whose key is open in this row."""
     match CallState(row["state"]):
         case CallState.PENDING:
-            return Decision(Verdict.PENDING, row["id"], handle=row["handle"])
+            return Decision(Verdict.PENDING, row["id"], handle=row["handle"], payer=row["erid"])
         case CallState.CLAIMED if row["id"] == claim.id:
             # An earlier try had landed, its reply was lost, and nothing was sent on it.
-            return Decision(Verdict.CLAIMED, row["id"])
+            return Decision(Verdict.CLAIMED, row["id"], payer=row["erid"])
         case CallState.UNKNOWN if not (claim.replay_free or claim.pays_again):
             return Decision(Verdict.HELD, row["id"])
         case _:
@@ -303,7 +313,7 @@ async def _answered(connection: Connection, claims: Sequence[Claim]) -> dict[UUI
     for row in rows:
         claim = claims[row["ordinal"] - 1]
         answer = Answer(row["outcome"], row["fields"], row["reference"], Amount(row["cost"], row["cost_money"]))
-        decisions[claim.id] = Decision(Verdict.ANSWERED, claim.id, answer)
+        decisions[claim.id] = Decision(Verdict.ANSWERED, row["call_id"], answer, payer=row["payer"])
     return decisions
 
 

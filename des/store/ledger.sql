@@ -4,31 +4,35 @@
 -- name: open_calls
 -- Claims keys that nobody has open. Where another transaction is just closing one, this waits for it, so that the answer
 -- it leaves is seen by the next statement.
-insert into call (id, tenant, provider, operation, person, erid, partition, owner, epoch, state, reserved, reserved_money)
+insert into call (
+    id, tenant, provider, operation, person, erid, partition, owner, epoch, state, reserved, reserved_money, fields
+)
 select u.id, u.tenant, u.provider, u.operation, u.person, u.erid, u.partition, $11, u.epoch, 'claimed', u.reserved,
-    u.reserved_money
+    u.reserved_money, string_to_array(u.fields, ',')
 from unnest(
     $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::smallint[], $8::bigint[], $9::bigint[],
-    $10::bigint[]
-) as u (id, tenant, provider, operation, person, erid, partition, epoch, reserved, reserved_money)
+    $10::bigint[], $12::text[]
+) as u (id, tenant, provider, operation, person, erid, partition, epoch, reserved, reserved_money, fields)
 order by u.tenant, u.provider, u.operation, u.person
 on conflict (tenant, provider, operation, person) where state in ('claimed', 'pending', 'unknown') do nothing
 returning id;
 
 -- name: open_twins
--- The open calls of these keys, which kept ours from being claimed.
-select u.ordinal, c.id, c.state, c.handle, c.claimed_at < now() - make_interval(secs => $5) as old
-from unnest($1::text[], $2::text[], $3::text[], $4::text[]) with ordinality as u (tenant, provider, operation, person, ordinal)
+-- The open calls of these keys, which kept ours from being claimed, and whose they are.
+select u.ordinal, c.id, c.erid, c.state, c.handle, c.claimed_at < now() - make_interval(secs => u.after_s) as old
+from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::float8[])
+    with ordinality as u (tenant, provider, operation, person, after_s, ordinal)
 join call c on c.tenant = u.tenant and c.provider = u.provider and c.operation = u.operation and c.person = u.person
     and c.state in ('claimed', 'pending', 'unknown');
 
 -- name: take_over_calls
--- An unknown call that may be sent again at no charge becomes this worker's; its reservation stays as it was.
+-- An unknown call that may be sent again at no charge becomes this worker's; its reservation stays as it was, and so does
+-- the ERID that is charged: that it was charged by the first sending is as likely as not.
 update call c
 set state = 'claimed', owner = $4, epoch = u.epoch, partition = u.partition, claimed_at = now()
 from unnest($1::uuid[], $2::smallint[], $3::bigint[]) as u (id, partition, epoch)
 where c.id = u.id and c.state = 'unknown'
-returning c.id;
+returning c.id, c.erid;
 
 -- name: give_up_calls
 -- Unknown calls whose question will be paid for again: whether they were charged is not known, so they count as that.
@@ -39,10 +43,12 @@ where id = any($1::uuid[]) and state = 'unknown'
 returning tenant, provider, erid, reserved, reserved_money;
 
 -- name: fresh_answers
--- Answers that are still believed.
-select u.ordinal, a.outcome, a.fields::text as fields, a.reference, a.cost, a.cost_money
+-- Answers that are still believed, and who was charged for them where that stands on no receipt yet: the worker that paid
+-- ended before the contact's row was there.
+select u.ordinal, a.outcome, a.fields::text as fields, a.reference, a.cost, a.cost_money, a.call_id, c.erid as payer
 from unnest($1::text[], $2::text[], $3::text[], $4::text[]) with ordinality as u (tenant, provider, operation, person, ordinal)
 join answer a on a.tenant = u.tenant and a.provider = u.provider and a.operation = u.operation and a.person = u.person
+left join call c on c.id = a.call_id and c.state = 'settled' and c.charged > 0 and not c.receipted
 where a.expires_at > now();
 
 -- name: withdraw_calls

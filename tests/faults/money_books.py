@@ -4,7 +4,7 @@ Every check is a function of the `Books` alone and names what it finds, so that 
 use the same ones. Amounts are whole millionths, as in the ledger.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ OPEN = frozenset({CallState.CLAIMED, CallState.PENDING, CallState.UNKNOWN})
 
 _CALLS = "select id, provider, person, erid, state, reserved, charged from call"
 _BUDGETS = "select scope, name, reserved, spent from budget"
-_FIELDS = "select fields from contact"
+_FIELDS = "select erid, fields from contact"
 
 
 class Bill(NamedTuple):
@@ -53,9 +53,18 @@ class Budget(NamedTuple):
     spent: int
 
 
+class Charge(NamedTuple):
+    """A cost on a receipt: for a value, or for an attempt that found nothing."""
+
+    erid: UUID
+    provider: str
+    call_id: UUID | None
+    cost: int
+
+
 @dataclass(frozen=True)
 class Books:
-    """One vendor's bill by person, the ledger, and the cost that stands on all receipts.
+    """One vendor's bill by person, the ledger, and every cost that stands on a receipt.
 
     `price`: the most that one question costs. `cap`: the most the tenant may spend at the provider, None for no bound.
     """
@@ -63,7 +72,7 @@ class Books:
     bills: Mapping[str, Bill]
     calls: Sequence[Call]
     budgets: Sequence[Budget]
-    receipts: int
+    receipts: Sequence[Charge]
     price: int
     cap: int | None = None
 
@@ -151,8 +160,17 @@ def _beyond_the_ledger(books: Books) -> list[str]:
 
 
 def receipts_are_charged(books: Books) -> list[str]:
-    """What stands on the receipts is what was charged."""
-    return [] if books.receipts == books.charged else [f"receipts {books.receipts}, charged {books.charged}"]
+    """Each charge stands on one receipt, of the ERID that is charged, whether it bought a value or a miss."""
+    shown: defaultdict[UUID | None, list[Charge]] = defaultdict(list)
+    for charge in books.receipts:
+        shown[charge.call_id].append(charge)
+    wrong = [f"of no call: {charge}" for charge in shown.pop(None, ())]
+    for call in books.calls:
+        expected = [Charge(call.erid, call.provider, call.id, call.charged)] if call.charged else []
+        found = shown.pop(call.id, [])
+        if found != expected:
+            wrong.append(f"{call}: on its receipts stands {found}")
+    return [*wrong, *(f"of no call: {found}" for found in shown.values())]
 
 
 def nothing_is_left_open(books: Books) -> list[str]:
@@ -190,11 +208,13 @@ async def read_books(
     bills = {people[key]: Bill(bill["calls"], millionths(bill["charged"])) for key, bill in report["people"].items()}
     calls = [Call(*row)._replace(state=CallState(row["state"])) for row in await database.fetch(_CALLS)]
     budgets = [Budget(*row) for row in await database.fetch(_BUDGETS)]
-    receipts = sum(
-        millionths(result.cost)
+    receipts = [
+        Charge(row["erid"], one.provider, one.call_id, millionths(one.cost))
         for row in await database.fetch(_FIELDS)
         for result in msgspec.json.decode(row["fields"], type=dict[str, FieldResult]).values()
-    )
+        for one in result.lines
+        if one.cost
+    ]
     return Books(bills, calls, budgets, receipts, millionths(price), None if cap is None else millionths(cap))
 
 

@@ -11,12 +11,14 @@ from des.contact import Contact, FieldState
 from des.errors import CommitUnknown
 from des.ledger import CallState, Claim, Decision, Ledger
 from des.providers.contract import Provider, UnknownPolicy
+from des.providers.names import person_key
 from des.providers.paying import Terms
 from des.sandbox.faults import Fault, FaultPlan, Latency
 from des.sandbox.server import Sandbox
 from des.store.ledger import Cap, Caps
 from des.store.postgres import Database
-from tests.faults.money_books import AT_REST, Books, receipts_are_charged, violations
+from tests.faults.money_books import AT_REST, Books, bills_are_charged, receipts_are_charged, violations
+from tests.faults.money_buyers import people_of
 from tests.faults.money_office import PEOPLE, SEED, Office, apollo, hunter, known_to, pdl, plain_ledger
 from tests.sandbox_thread import sandbox_thread
 
@@ -210,10 +212,12 @@ async def test_a_replay_that_fails_releases_nothing_since_the_first_call_may_hav
         assert call.state in {CallState.UNKNOWN, CallState.CLAIMED}, "it is open, and at its next try by now at most"
         assert call.reserved == CREDIT
         successor.fail(FaultPlan())
-        await successor.fetched("select count(*) from contact where erid = $1", 1, OTHER_ERID)
+        await successor.finished(2)
+        paid, spared = await successor.results()
         books = await successor.books()
     assert (books.charged, books.billed) == (CREDIT, CREDIT)
-    assert violations(books, [check for check in AT_REST if check is not receipts_are_charged]) == {}
+    assert (paid.cost, spared.cost, spared.saved) == (1.0, 0.0, 1.0), "whose call it was, whoever has sent it again"
+    assert violations(books) == {}
 
 
 async def test_what_was_sent_for_a_dead_aggregator_is_settled(offices: Offices) -> None:
@@ -226,9 +230,27 @@ async def test_what_was_sent_for_a_dead_aggregator_is_settled(offices: Offices) 
         office.take_leases()
         await office.finished(1)
         (result,), books = await office.results(), await office.books()
-    assert (result.state, result.source, result.saved) == (FieldState.FOUND, "answer_store", 1.0)
+    assert (result.state, result.source, result.cost) == (FieldState.FOUND, "", 1.0), "its receipt is the first to show it"
     assert bill(books) == (1, 1)
-    assert violations(books, [check for check in AT_REST if check is not receipts_are_charged]) == {}
+    assert violations(books) == {}
+
+
+async def test_what_a_miss_has_cost_stands_on_the_attempt(offices: Offices) -> None:
+    people = list({person_key(one): one for one in people_of(PEOPLE)}.values())[:12]
+    pending = "select count(*) > 0 and bool_and(state <> 'claimed') from call"
+    async with offices.open(apollo) as office:
+        await office.ask(ERID, people, ("phone_number",))
+        await office.fetched(pending, expected=True)
+    async with offices.open(apollo) as successor:
+        await successor.ask(OTHER_ERID, people, ("phone_number",))
+        await successor.fetched("select count(*) from contact", 2 * len(people))
+        results, books = await successor.results("phone_number"), await successor.books(price=9.0)
+    attempts = [one for result in results for one in result.attempts]
+    paid = [one for one in attempts if one.cost]
+    spared = [one for one in attempts if one.saved]
+    assert {(one.outcome, one.cost) for one in paid} == {("miss", 1.0)}, "a profile, and no number in it"
+    assert [one.saved for one in spared] == [1.0] * len(paid)
+    assert violations(books, [check for check in AT_REST if check is not bills_are_charged]) == {}
 
 
 async def test_a_handle_outlives_its_worker_and_is_settled_once(offices: Offices) -> None:
@@ -243,7 +265,7 @@ async def test_a_handle_outlives_its_worker_and_is_settled_once(offices: Offices
         books = await successor.books(price=9.0)
     assert {one.value for one in phones} == {"+14155550132"}
     assert {one.value for one in emails} == {"john.doe@sayprimer.com"}
-    assert books.billed == books.charged == books.receipts == 9 * CREDIT
+    assert books.billed == books.charged == sum(one.cost for one in books.receipts) == 9 * CREDIT
     assert [call.state for call in books.calls] == [CallState.SETTLED]
     assert violations(books) == {}
 

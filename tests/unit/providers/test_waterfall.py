@@ -1,11 +1,14 @@
 """The waterfall: who is asked next, and what every outcome means."""
 
+from uuid import UUID
+
 import pytest
 
-from des.contact import FieldState
+from des.contact import FieldResult, FieldState
 from des.providers.contract import MISS, Outcome, OutcomeKind, Value
-from des.providers.waterfall import Waterfall, settle
+from des.providers.waterfall import Tried, Waterfall, settle
 
+CALL = UUID(int=9)
 GIVES = {"a": frozenset({"email", "phone"}), "b": frozenset({"email"}), "c": frozenset({"email", "phone"})}
 WATERFALL = Waterfall({"email": ("a", "b", "c"), "phone": ("a", "b", "c"), "shoe": ("b",)}, GIVES)
 
@@ -149,3 +152,27 @@ def test_a_value_that_comes_along_is_taken_and_the_charge_stands_once() -> None:
     settled = settle(step, Outcome(OutcomeKind.FOUND, both, cost=2.0), (), 1.0)
     assert settled.next is None
     assert [result.cost for result in settled.results.values()] == [2.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Outcome(OutcomeKind.MISS, cost=2.0, call_id=CALL),
+        Outcome(OutcomeKind.MISS, reason="NO_VALUE", cost=2.0, call_id=CALL),
+        Outcome(OutcomeKind.FOUND, {"shoe": Value("42")}, cost=2.0, call_id=CALL),
+        Outcome(OutcomeKind.FOUND, {"phone": Value("+4930")}, cost=2.0, call_id=CALL),
+        Outcome(OutcomeKind.SUPPRESSED, cost=2.0, call_id=CALL),
+    ],
+    ids=["miss", "miss with a reason", "nothing of what was asked", "half of it", "suppressed"],
+)
+def test_a_charge_stands_on_the_receipt_once_whatever_it_bought(outcome: Outcome) -> None:
+    step, _ = WATERFALL.start(("email", "phone"))
+    tried: Tried = ()
+    results: dict[str, FieldResult] = {}
+    while step is not None:
+        settled = settle(step, outcome if step.provider == "a" else MISS, tried, 1.0)
+        results |= settled.results
+        step, tried = settled.next, settled.tried
+    shown = [(one.cost, one.call_id) for result in results.values() for one in result.lines if one.cost]
+    assert shown == [(2.0, CALL)]
+    assert results.keys() == {"email", "phone"}

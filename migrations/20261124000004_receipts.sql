@@ -1,0 +1,13 @@
+-- migrate:up
+
+-- What was asked, whom a person who settles a call by hand wants to see; and whether the charge stands on a receipt: each
+-- stands on exactly one, decided in the commit of the contact's row.
+alter table call
+    add column fields text[] not null default '{}',
+    add column receipted boolean not null default false;
+
+-- Charges from before this version are on their receipts, or nobody can tell any more.
+update call set receipted = true where state = 'settled';
+
+-- Charges that are still to be put on a receipt: few, and each for a moment.
+create index call_unreceipted on call (tenant, erid) where state = 'settled' and charged > 0 and not receipted;
