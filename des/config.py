@@ -105,6 +105,10 @@ class FieldSettings(_Section):
     waterfall: tuple[Name, ...] = Field(
         description="Providers asked for it, by name, in this order; the next one only after a miss.", min_length=1
     )
+    order: Literal["configured", "learned"] = Field(
+        "configured",
+        description="`learned`: the paid ones in the order of what they have been worth, by kind of person.",
+    )
 
 
 class Budget(_Section):

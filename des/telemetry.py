@@ -38,6 +38,7 @@ class Event(enum.StrEnum):
     PROVIDER_FAILED = "provider_failed"
     CALLS_ORPHANED = "calls_orphaned"
     CLAIM_RETRIED = "claim_retried"
+    STANDINGS_NOT_READ = "standings_not_read"
     LOAD_RETRIED = "load_retried"
     SCAN_RETRIED = "scan_retried"
     ACTOR_FAILED = "actor_failed"

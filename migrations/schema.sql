@@ -31,7 +31,9 @@ CREATE TABLE public.batch (
     payload bytea,
     accepted_at timestamp with time zone DEFAULT now() NOT NULL,
     finished_at timestamp with time zone,
-    CONSTRAINT batch_check CHECK ((contacts_done <= contacts))
+    reopened integer DEFAULT 0 NOT NULL,
+    CONSTRAINT batch_check CHECK ((contacts_done <= contacts)),
+    CONSTRAINT batch_check1 CHECK (((reopened >= 0) AND ((contacts_done + reopened) <= contacts)))
 )
 WITH (fillfactor='80');
 ALTER TABLE ONLY public.batch ALTER COLUMN payload SET STORAGE EXTERNAL;
@@ -86,6 +88,8 @@ CREATE TABLE public.call (
     resolution text DEFAULT ''::text NOT NULL,
     claimed_at timestamp with time zone DEFAULT now() NOT NULL,
     settled_at timestamp with time zone,
+    fields text[] DEFAULT '{}'::text[] NOT NULL,
+    receipted boolean DEFAULT false NOT NULL,
     CONSTRAINT call_reserved_check CHECK ((reserved >= 0)),
     CONSTRAINT call_reserved_money_check CHECK ((reserved_money >= 0)),
     CONSTRAINT call_state_check CHECK ((state = ANY (ARRAY['claimed'::text, 'pending'::text, 'settled'::text, 'released'::text, 'unknown'::text])))
@@ -100,7 +104,8 @@ CREATE TABLE public.contact (
     input jsonb NOT NULL,
     fields jsonb NOT NULL,
     revision integer DEFAULT 1 NOT NULL,
-    finished_at timestamp with time zone DEFAULT now() NOT NULL
+    finished_at timestamp with time zone DEFAULT now() NOT NULL,
+    reopened boolean DEFAULT false NOT NULL
 )
 PARTITION BY HASH (tenant, erid);
 
@@ -112,7 +117,8 @@ CREATE TABLE public.contact_p0 (
     input jsonb NOT NULL,
     fields jsonb NOT NULL,
     revision integer DEFAULT 1 NOT NULL,
-    finished_at timestamp with time zone DEFAULT now() NOT NULL
+    finished_at timestamp with time zone DEFAULT now() NOT NULL,
+    reopened boolean DEFAULT false NOT NULL
 );
 
 CREATE TABLE public.contact_p1 (
@@ -123,7 +129,8 @@ CREATE TABLE public.contact_p1 (
     input jsonb NOT NULL,
     fields jsonb NOT NULL,
     revision integer DEFAULT 1 NOT NULL,
-    finished_at timestamp with time zone DEFAULT now() NOT NULL
+    finished_at timestamp with time zone DEFAULT now() NOT NULL,
+    reopened boolean DEFAULT false NOT NULL
 );
 
 CREATE TABLE public.contact_p2 (
@@ -134,7 +141,8 @@ CREATE TABLE public.contact_p2 (
     input jsonb NOT NULL,
     fields jsonb NOT NULL,
     revision integer DEFAULT 1 NOT NULL,
-    finished_at timestamp with time zone DEFAULT now() NOT NULL
+    finished_at timestamp with time zone DEFAULT now() NOT NULL,
+    reopened boolean DEFAULT false NOT NULL
 );
 
 CREATE TABLE public.contact_p3 (
@@ -145,7 +153,8 @@ CREATE TABLE public.contact_p3 (
     input jsonb NOT NULL,
     fields jsonb NOT NULL,
     revision integer DEFAULT 1 NOT NULL,
-    finished_at timestamp with time zone DEFAULT now() NOT NULL
+    finished_at timestamp with time zone DEFAULT now() NOT NULL,
+    reopened boolean DEFAULT false NOT NULL
 );
 
 CREATE TABLE public.contact_p4 (
@@ -156,7 +165,8 @@ CREATE TABLE public.contact_p4 (
     input jsonb NOT NULL,
     fields jsonb NOT NULL,
     revision integer DEFAULT 1 NOT NULL,
-    finished_at timestamp with time zone DEFAULT now() NOT NULL
+    finished_at timestamp with time zone DEFAULT now() NOT NULL,
+    reopened boolean DEFAULT false NOT NULL
 );
 
 CREATE TABLE public.contact_p5 (
@@ -167,7 +177,8 @@ CREATE TABLE public.contact_p5 (
     input jsonb NOT NULL,
     fields jsonb NOT NULL,
     revision integer DEFAULT 1 NOT NULL,
-    finished_at timestamp with time zone DEFAULT now() NOT NULL
+    finished_at timestamp with time zone DEFAULT now() NOT NULL,
+    reopened boolean DEFAULT false NOT NULL
 );
 
 CREATE TABLE public.contact_p6 (
@@ -178,7 +189,8 @@ CREATE TABLE public.contact_p6 (
     input jsonb NOT NULL,
     fields jsonb NOT NULL,
     revision integer DEFAULT 1 NOT NULL,
-    finished_at timestamp with time zone DEFAULT now() NOT NULL
+    finished_at timestamp with time zone DEFAULT now() NOT NULL,
+    reopened boolean DEFAULT false NOT NULL
 );
 
 CREATE TABLE public.contact_p7 (
@@ -189,7 +201,8 @@ CREATE TABLE public.contact_p7 (
     input jsonb NOT NULL,
     fields jsonb NOT NULL,
     revision integer DEFAULT 1 NOT NULL,
-    finished_at timestamp with time zone DEFAULT now() NOT NULL
+    finished_at timestamp with time zone DEFAULT now() NOT NULL,
+    reopened boolean DEFAULT false NOT NULL
 );
 
 CREATE TABLE public.directory_company (
@@ -244,6 +257,9 @@ CREATE TABLE public.enrichment (
     completed boolean DEFAULT false NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    options jsonb,
+    options_given jsonb,
+    options_revision integer DEFAULT 0 NOT NULL,
     CONSTRAINT enrichment_check CHECK ((contacts_done <= contacts)),
     CONSTRAINT enrichment_check1 CHECK ((batches_done <= batches))
 )
@@ -273,6 +289,20 @@ ALTER TABLE public.outbox ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE public.provider_stat (
+    tenant text NOT NULL,
+    provider text NOT NULL,
+    field text NOT NULL,
+    segment text NOT NULL,
+    asked double precision NOT NULL,
+    found double precision NOT NULL,
+    confidence_sum double precision NOT NULL,
+    CONSTRAINT provider_stat_asked_check CHECK ((asked >= (0)::double precision)),
+    CONSTRAINT provider_stat_confidence_sum_check CHECK ((confidence_sum >= (0)::double precision)),
+    CONSTRAINT provider_stat_found_check CHECK ((found >= (0)::double precision))
+)
+WITH (fillfactor='50');
 
 CREATE TABLE public.quarantine (
     id bigint NOT NULL,
@@ -385,6 +415,9 @@ ALTER TABLE ONLY public.lease
 ALTER TABLE ONLY public.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (seq);
 
+ALTER TABLE ONLY public.provider_stat
+    ADD CONSTRAINT provider_stat_pkey PRIMARY KEY (tenant, provider, field, segment);
+
 ALTER TABLE ONLY public.quarantine
     ADD CONSTRAINT quarantine_fingerprint_key UNIQUE (fingerprint);
 
@@ -406,6 +439,8 @@ CREATE INDEX call_claimed ON public.call USING btree (partition) WHERE (state = 
 CREATE UNIQUE INDEX call_open ON public.call USING btree (tenant, provider, operation, person) WHERE (state = ANY (ARRAY['claimed'::text, 'pending'::text, 'unknown'::text]));
 
 CREATE INDEX call_unknown ON public.call USING btree (tenant, claimed_at) WHERE (state = 'unknown'::text);
+
+CREATE INDEX call_unreceipted ON public.call USING btree (tenant, erid) WHERE ((state = 'settled'::text) AND (charged > 0) AND (NOT receipted));
 
 CREATE INDEX directory_company_skeleton ON public.directory_company USING btree (tenant, skeleton);
 
@@ -434,4 +469,7 @@ ALTER INDEX public.contact_pkey ATTACH PARTITION public.contact_p7_pkey;
 INSERT INTO public.schema_migrations (version) VALUES
     ('20261124000001'),
     ('20261124000002'),
-    ('20261124000003');
+    ('20261124000003'),
+    ('20261124000004'),
+    ('20261124000005'),
+    ('20261124000006');

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from des import failpoints
 from des.actors.acceptor import Acceptor, Backlog
 from des.actors.engine import Engine
+from des.actors.learner import Learner
 from des.actors.leases import LeaseKeeper
 from des.app.metrics import (
     watch_consumer,
@@ -40,6 +41,7 @@ from des.serving.watcher import Watcher
 from des.store import migrate
 from des.store.contract import Commit
 from des.store.directory import Directory
+from des.store.learning import Standings
 from des.store.leases import Leases
 from des.store.ledger import PostgresLedger
 from des.store.notices import Notices
@@ -226,8 +228,9 @@ class App:
         self._checks["consumer"] = _ready(consumer)
         watch_worker(self.telemetry, engine, acceptor, backlog)
         watch_consumer(self.telemetry, consumer)
+        learner = [Learner(Standings(database), waterfall.orders, clock)] if waterfall.orders else []
         # The keeper first, so that it stops last: leases are given back when nothing is in work under them.
-        return [keeper, claimer, engine, notices, consumer, acceptor]
+        return [keeper, claimer, *learner, engine, notices, consumer, acceptor]
 
     def _ingest_parts(self) -> Sequence[Service]:
         publisher = AmqpPublisher(self._amqp_url, name="intake publisher")

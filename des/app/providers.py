@@ -38,6 +38,7 @@ from des.providers.directory import DirectoryProvider
 from des.providers.dispatcher import Dispatcher
 from des.providers.email_pattern import EmailPatternProvider
 from des.providers.http import HttpProvider
+from des.providers.learned import LearnedOrders
 from des.providers.paid import PaidDispatcher
 from des.providers.paying import Terms
 from des.providers.python import Setup, load
@@ -125,13 +126,43 @@ def check_waterfalls(settings: Settings, providers: Mapping[str, Provider], prob
                     f"names {name!r}, which gives {', '.join(sorted(gives)) or 'nothing'} and never {field}; take it "
                     "out, or name a provider that does",
                 )
+        if setting.order == "learned" and providers.keys() >= set(setting.waterfall):
+            paid = [name for name in setting.waterfall if providers[name].traits.paid]
+            if len(paid) < 2:
+                problems.add(
+                    f"fields.{field}.order",
+                    f"there is nothing to learn: of its waterfall {', '.join(paid) or 'no provider'} is paid; name two "
+                    "paid providers or more, or take `order` out",
+                )
 
 
 def build_waterfall(settings: Settings, providers: Mapping[str, Provider]) -> Waterfall:
-    """Plan the waterfalls."""
+    """Plan the waterfalls; where the order of one is learned, by its `orders`."""
     gives = {name: provider.traits.gives for name, provider in providers.items()}
     paid = frozenset(name for name, provider in providers.items() if provider.traits.paid)
-    return Waterfall({field: setting.waterfall for field, setting in settings.fields.items()}, gives, paid)
+    order = {field: setting.waterfall for field, setting in settings.fields.items()}
+    learned = [field for field, setting in settings.fields.items() if setting.order == "learned"]
+    if not learned:
+        return Waterfall(order, gives, paid)
+    orders = LearnedOrders(order, gives, _prices(settings, providers), learned)
+    return Waterfall(order, gives, paid, orders=orders)
+
+
+def _prices(settings: Settings, providers: Mapping[str, Provider]) -> Mapping[str, Mapping[str, float]]:
+    """The most that each field costs at each paid provider: in money where all of them have a price of a credit.
+
+    Else a credit counts the same at each of them. What has no price is taken to cost one.
+    """
+    paid = {name: provider.traits for name, provider in providers.items() if provider.traits.paid}
+    credit_prices = {name: getattr(settings.providers[name], "credit_price", 0.0) for name in paid}
+    in_money = all(price > 0 for price in credit_prices.values())
+    return {
+        name: {
+            field: (traits.price_max((field,)) or 1.0) * (credit_prices[name] if in_money else 1.0)
+            for field in traits.gives
+        }
+        for name, traits in paid.items()
+    }
 
 
 def build_dispatchers(
@@ -139,6 +170,7 @@ def build_dispatchers(
 ) -> Sequence[Dispatcher]:
     """Make the one way to each provider; the way to a paid one leads through the ledger."""
     overall = asyncio.Semaphore(settings.worker.calls_in_flight_max)
+    learned = {name for field in settings.fields.values() if field.order == "learned" for name in field.waterfall}
     dispatchers: list[Dispatcher] = []
     for name, provider in providers.items():
         config = settings.providers[name]
@@ -149,6 +181,7 @@ def build_dispatchers(
                 config.found_days * DAY_S,
                 config.miss_days * DAY_S,
                 UnknownPolicy(config.unknown),
+                learns=name in learned,
             )
             dispatchers.append(PaidDispatcher(provider, clock, bound, ledger=ledger, terms=terms))
         else:

@@ -23,4 +23,5 @@ def check(as_json: JsonFlag = False, config: ConfigFile = None) -> None:
     output.document({"valid": True, "fields": sorted(settings.fields), "providers": sorted(settings.providers)})
     output.say("the settings are valid")
     for name, field in settings.fields.items():
-        output.say(f"  {name}: {' → '.join(field.waterfall)}")
+        learned = ", the order of the paid ones learned" if field.order == "learned" else ""
+        output.say(f"  {name}: {' → '.join(field.waterfall)}{learned}")
