@@ -58,7 +58,9 @@ class Engine:
         self.turns = Turns(clock, self._turn_failed)
         self.accepting: set[BatchKey] = set()
         self.loader = Loader(store, clock, self.accepting)
-        self.committer = Committer(store, clock, on_committed, self.router.stale)
+        self.committer = Committer(
+            store, clock, on_committed, self.router.stale, in_work=lambda: self.scheduler.in_work
+        )
         self.dispatchers: Mapping[str, Dispatcher] = {one.traits.name: one for one in dispatchers}
         self.router.connect(
             Parts(waterfall, self.dispatchers, self.committer, self.loader, self.scheduler, self.turns, self.router)

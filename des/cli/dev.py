@@ -1,6 +1,5 @@
 """`des dev`: the whole stack in the foreground."""
 
-import asyncio
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +37,7 @@ def dev(
     """
     from des.app.checked import checked_settings
     from des.cli.local_stack import LocalStack
-    from des.lifecycle import run_until_signal
+    from des.lifecycle import run, run_until_signal
     from des.logs import configure_logging
 
     output = Output(as_json)
@@ -48,7 +47,7 @@ def dev(
         stack = LocalStack(folder, settings, with_sandbox=not no_sandbox)
         output.note(f"starting DES in {folder} …")
         grace_s = settings.shutdown_grace_s + SERVERS_STOP_S
-        asyncio.run(run_until_signal(stack.services(), on_ready=lambda: _announce(output, stack), grace_s=grace_s))
+        run(run_until_signal(stack.services(), on_ready=lambda: _announce(output, stack), grace_s=grace_s))
 
 
 def _announce(output: Output, stack: "LocalStack") -> None:

@@ -1,6 +1,5 @@
 """`des serve`: the service itself, on servers that are there."""
 
-import asyncio
 import os
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,12 +30,13 @@ def serve(
     chosen = _roles(roles)
     from des.app import build
     from des.app.checked import checked_settings
+    from des.lifecycle import run
     from des.logs import configure_logging
 
     output = Output(as_json)
     settings = checked_settings(config)
     configure_logging(settings.log.format, settings.log.level)
-    asyncio.run(_run(build(settings, chosen), output, settings.shutdown_grace_s))
+    run(_run(build(settings, chosen), output, settings.shutdown_grace_s))
 
 
 async def _run(app: "App", output: Output, grace_s: float) -> None:
