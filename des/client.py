@@ -98,9 +98,11 @@ class Client:
             response: ingest_pb2.PushContactsResponse = await self._ingest.PushContacts(_requests(batches))
         return response
 
-    async def create(self, erid: UUID | str) -> enrichment_pb2.Enrichment:
-        """Open an enrichment before its first batch."""
-        request = enrichment_pb2.CreateEnrichmentRequest(erid=str(erid))
+    async def create(
+        self, erid: UUID | str, options: contact_pb2.EnrichmentOptions | None = None
+    ) -> enrichment_pb2.Enrichment:
+        """Open an enrichment before its first batch, with these options."""
+        request = enrichment_pb2.CreateEnrichmentRequest(erid=str(erid), options=options)
         with _remote_errors():
             return (await self._enrichments.CreateEnrichment(request)).enrichment
 
@@ -134,6 +136,17 @@ class Client:
             if not page.next_page_token:
                 return
             request = enrichment_pb2.ListEnrichmentsRequest(page_token=page.next_page_token)
+
+    async def update(
+        self, erid: UUID | str, options: contact_pb2.EnrichmentOptions, clear: Iterable[str] = ()
+    ) -> enrichment_pb2.UpdateEnrichmentResponse:
+        """Change what `options` sets and take away what `clear` names (`budget.credits`, …); raised caps resume."""
+        request = enrichment_pb2.UpdateEnrichmentRequest(erid=str(erid), options=options)
+        if cleared := list(clear):
+            request.update_mask.paths.extend([*cleared, *_paths_of(options)])
+        with _remote_errors():
+            response: enrichment_pb2.UpdateEnrichmentResponse = await self._enrichments.UpdateEnrichment(request)
+        return response
 
     async def seal(self, erid: UUID | str) -> enrichment_pb2.Enrichment:
         """Say that no more batches come."""
@@ -181,6 +194,12 @@ def _cancelled_at_the_end(call: Any) -> Iterator[None]:
         yield
     finally:
         call.cancel()
+
+
+def _paths_of(options: contact_pb2.EnrichmentOptions) -> list[str]:
+    """What the options set, as paths of a field mask."""
+    paths = [field.name for field, _ in options.ListFields() if field.name != "budget"]
+    return [*paths, *(f"budget.{field.name}" for field, _ in options.budget.ListFields())]
 
 
 async def _requests(batches: Batches) -> AsyncIterator[ingest_pb2.PushContactsRequest]:

@@ -24,6 +24,11 @@ CONTACT_BYTES_MAX = 16 * KIB
 """A whole contact, encoded."""
 FIELDS_PER_BATCH_MAX = 32
 FIELD_NAME_CHARS_MAX = 64
+BUDGET_MAX = 1_000_000_000
+"""Credits, or money, of a cap: in millionths it fits a bigint with room for as many again."""
+MAX_AGE_S_MAX = 315_360_000
+"""Ten years: an answer is not kept for as long."""
+PRIORITY_MAX = 9
 JSON_DEPTH_MAX = 16
 """Nesting of a JSON body; the mission's form has 3."""
 VIOLATIONS_MAX = 100

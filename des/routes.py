@@ -42,4 +42,5 @@ class Route:
     query: type[msgspec.Struct] = NoQuery
     request_headers: Mapping[str, str] = field(default_factory=dict)
     body: Body | None = None
+    body_required: bool = True
     streams: bool = False

@@ -56,6 +56,8 @@ SURFACES: Final[Mapping[str, Surface]] = {
     "METHOD_NOT_ALLOWED": Surface(grpc.StatusCode.UNIMPLEMENTED, 405),
     "NOT_FOUND": Surface(grpc.StatusCode.NOT_FOUND, 404),
     "BATCH_CONFLICT": Surface(grpc.StatusCode.ALREADY_EXISTS, 409),
+    "CONFLICTING_OPTIONS": Surface(grpc.StatusCode.ALREADY_EXISTS, 409),
+    "ENRICHMENT_CANCELLED": Surface(grpc.StatusCode.FAILED_PRECONDITION, 409),
     "OVERLOADED": Surface(grpc.StatusCode.RESOURCE_EXHAUSTED, 503, retryable=True),
     "BROKER_UNAVAILABLE": _UNAVAILABLE,
     "STORE_UNAVAILABLE": _UNAVAILABLE,

@@ -9,11 +9,13 @@ commutative or keyed by position, and all of it can be rebuilt from Postgres by 
 
 from collections import deque
 from collections.abc import Sequence
+from uuid import UUID
 
 import msgspec
 
 from des.contact import Contact, FieldResult, FieldState
 from des.limits import BATCH_REFS_PER_ERID_MAX, ERID_WINDOW_CONTACTS_MAX
+from des.options import UNSAID, OptionsInForce
 from des.providers.contract import Outcome
 from des.providers.waterfall import Step, Tried, Waterfall, attempts_for, not_found, settle
 from des.store.contract import AcceptedBatch, ContactRow
@@ -36,7 +38,7 @@ class Live:
 class Item:
     """One contact in work: where it stands and what it has so far."""
 
-    __slots__ = ("contact", "live", "position", "results", "tried")
+    __slots__ = ("charges", "contact", "live", "position", "results", "tried")
 
     def __init__(self, live: Live, position: int, contact: Contact) -> None:
         """Take the batch it is of, its position there and what was sent."""
@@ -45,6 +47,7 @@ class Item:
         self.contact = contact
         self.tried: Tried = ()
         self.results: dict[str, FieldResult] = {}
+        self.charges: tuple[UUID, ...] = ()
 
 
 class Effects(msgspec.Struct, frozen=True, gc=False):
@@ -59,8 +62,8 @@ class Effects(msgspec.Struct, frozen=True, gc=False):
 class Aggregate:
     """State of one ERID. Methods say what happened; `take_effects` says what to do about it."""
 
-    def __init__(self, waterfall: Waterfall) -> None:
-        """Begin with nothing, knowing the plan of the waterfalls."""
+    def __init__(self, waterfall: Waterfall, options: OptionsInForce = UNSAID) -> None:
+        """Begin with nothing, knowing the plan of the waterfalls and the ERID's options."""
         self._waterfall = waterfall
         self._waiting: deque[Live] = deque()
         self._known: dict[int, Live] = {}
@@ -73,6 +76,7 @@ class Aggregate:
         self.in_work = 0
         self.held = 0
         self.cancelled = False
+        self.options = options
 
     # ---- what the shell asks -------------------------------------------------------------------------------------
 
@@ -109,12 +113,18 @@ class Aggregate:
 
     def accepted(self, accepted: AcceptedBatch) -> None:
         """Hear of a new batch, once. It is kept where there is room for it, else it is left to Postgres."""
+        self.options_are(accepted.options)
         if self._loading:
             self._came_while_loading = True
         elif self.more_in_store or len(self._waiting) >= BATCH_REFS_PER_ERID_MAX:
             self.more_in_store = True
         else:
             self._hold(accepted)
+
+    def options_are(self, options: OptionsInForce) -> None:
+        """Hear of the ERID's options; what was read before a change may be heard after it."""
+        if options.revision > self.options.revision:
+            self.options = options
 
     def store_has_more(self) -> None:
         """Hear that Postgres may hold open batches that are not known here."""
@@ -147,6 +157,8 @@ class Aggregate:
         asks = self._asks
         for item, outcome in zip(items, outcomes, strict=True):
             settled = settle(step, outcome, item.tried, now)
+            if outcome.call_id is not None:
+                item.charges = (*item.charges, outcome.call_id)
             if not item.results:
                 item.results = settled.results
             elif settled.results:
@@ -221,11 +233,19 @@ class Aggregate:
             for index in range(begin, end)
             if not done or first + index not in done
         ]
-        step, nobody = self._waterfall.start(batch.fields)
         if self.cancelled:
             for item in items:
                 self._end(item, batch.fields, FieldState.CANCELLED, "CANCELLED", now)
-            return len(items)
+        elif self._waterfall.orders is None:
+            self._begin(self._waterfall, items, batch.fields, now)
+        else:
+            for item in items:
+                self._begin(self._waterfall.orders.plan(batch.tenant, item.contact), [item], batch.fields, now)
+        return len(items)
+
+    def _begin(self, waterfall: Waterfall, items: Sequence[Item], fields: tuple[str, ...], now: float) -> None:
+        """Put contacts at the first step of their waterfall."""
+        step, nobody = waterfall.start(fields)
         if nobody:
             for item in items:
                 item.results = not_found(nobody, (), now)
@@ -234,7 +254,6 @@ class Aggregate:
                 self._finish(item)
         elif items:
             self._asks.setdefault(step, []).extend(items)
-        return len(items)
 
     def _finish(self, item: Item) -> None:
         results = item.results
@@ -249,6 +268,7 @@ class Aggregate:
                 str(_encode(results), "utf-8"),
                 tuple([result.state for result in results.values()]),
                 accepted.seq,
+                item.charges,
             )
         )
 
@@ -260,6 +280,8 @@ class Aggregate:
             settled = settle(step, outcome, item.tried, now)
             item.results |= settled.results
             item.tried = settled.tried
+            if outcome.call_id is not None:
+                item.charges = (*item.charges, outcome.call_id)
             if settled.next is None:
                 self._finish(item)
             else:

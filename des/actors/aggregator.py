@@ -18,6 +18,7 @@ from des.actors.mail import (
     Granted,
     Loaded,
     Mail,
+    OptionsAre,
     OverBudget,
     StoreHasMore,
     Withdrawn,
@@ -25,6 +26,7 @@ from des.actors.mail import (
 from des.actors.scheduler import Scheduler
 from des.actors.turns import Turns
 from des.ledger import Saving, Settlement
+from des.options import UNSAID, Options, OptionsInForce
 from des.providers.ask import Ask
 from des.providers.contract import Outcome, Question
 from des.providers.waterfall import Step, Waterfall
@@ -100,8 +102,8 @@ class Aggregator:
         "withdraws",
     )
 
-    def __init__(self, erid: Erid, partition: int, epoch: int, parts: Parts) -> None:
-        """Take the ERID, its partition with the epoch it is held under, and the shared components."""
+    def __init__(self, erid: Erid, partition: int, epoch: int, parts: Parts, options: OptionsInForce = UNSAID) -> None:
+        """Take the ERID, its partition with the epoch it is held under, the shared components, and its options."""
         self.tenant, self.erid = erid
         self.partition = partition
         self.epoch = epoch
@@ -113,7 +115,7 @@ class Aggregator:
         self.units_in_flight = 0
         self.loads_in_flight = 0
         self._parts = parts
-        self._aggregate = Aggregate(parts.waterfall)
+        self._aggregate = Aggregate(parts.waterfall, options)
         self._mailbox: list[Mail] = []
         self._settlements: list[Settlement] = []
         self._savings: list[Saving] = []
@@ -127,6 +129,11 @@ class Aggregator:
     def name(self) -> Erid:
         """Its tenant and ERID."""
         return self.tenant, self.erid
+
+    @property
+    def options(self) -> Options:
+        """How its ERID is to be worked."""
+        return self._aggregate.options.options
 
     @property
     def wants(self) -> int:
@@ -234,6 +241,8 @@ class Aggregator:
                 aggregate.loaded(batches, now, complete=complete)
             case StoreHasMore():
                 aggregate.store_has_more()
+            case OptionsAre(options):
+                aggregate.options_are(options)
             case OverBudget(step, items, scope):
                 aggregate.over_budget(step, items, scope, now)
             case Withdrawn(step, items):

@@ -12,9 +12,10 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from des.actors.aggregator import Aggregator, Parts
-from des.actors.mail import Accepted, Cancel, StoreHasMore
+from des.actors.mail import Accepted, Cancel, OptionsAre, StoreHasMore
 from des.actors.supervisor import Supervisor
 from des.limits import AGGREGATORS_MAX, CONTACTS_HELD_MAX
+from des.options import UNSAID, OptionsInForce
 from des.store.contract import AcceptedBatch, Erid, Outstanding, partition_of
 
 
@@ -95,10 +96,12 @@ class Router:
             if accepted.partition not in self._epochs:
                 continue
             batch = accepted.batch
-            aggregator = self._aggregator((batch.tenant, batch.erid), accepted.partition)
+            aggregator = self._aggregator((batch.tenant, batch.erid), accepted.partition, accepted.options)
             if aggregator is None:
                 continue
             if self._contacts_held + len(batch.contacts) > CONTACTS_HELD_MAX:
+                if accepted.options.revision:
+                    aggregator.tell(OptionsAre(accepted.options))
                 aggregator.tell(StoreHasMore())
             else:
                 aggregator.tell(Accepted(accepted))
@@ -110,9 +113,11 @@ class Router:
             partition = partition_of(*erid)
             if partition not in self._epochs:
                 continue
-            aggregator = self._aggregator(erid, partition)
+            aggregator = self._aggregator(erid, partition, one.options)
             if aggregator is None:
                 continue
+            if one.options.revision:
+                aggregator.tell(OptionsAre(one.options))
             aggregator.tell(StoreHasMore())
             if one.cancelled:
                 aggregator.tell(Cancel())
@@ -164,8 +169,8 @@ class Router:
 
     # ---- inside --------------------------------------------------------------------------------------------------
 
-    def _aggregator(self, erid: Erid, partition: int) -> Aggregator | None:
-        """Find the ERID's aggregator or make one; None where a scan has to come back to it."""
+    def _aggregator(self, erid: Erid, partition: int, options: OptionsInForce = UNSAID) -> Aggregator | None:
+        """Find the ERID's aggregator or make one with these options; None where a scan has to come back to it."""
         aggregator = self._aggregators.get(erid)
         if aggregator is not None:
             return aggregator
@@ -174,7 +179,7 @@ class Router:
         if not self._place.is_set():
             self._on_dirty(partition)
             return None
-        aggregator = Aggregator(erid, partition, self._epochs[partition], self._parts)
+        aggregator = Aggregator(erid, partition, self._epochs[partition], self._parts, options)
         aggregator.resting = partition in self._resting
         self._aggregators[erid] = aggregator
         if len(self._aggregators) >= AGGREGATORS_MAX:

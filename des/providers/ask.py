@@ -5,6 +5,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from des.ledger import Saving, Settlement
+from des.options import Options
 from des.providers.contract import Outcome, Question
 from des.providers.waterfall import Step
 
@@ -12,7 +13,8 @@ from des.providers.waterfall import Step
 class Asker(Protocol):
     """Who hears the answers: an aggregator's shell. Both calls are synchronous and must not raise.
 
-    `withdraws`: a question of its that failed is to come back rather than be asked again.
+    `withdraws`: a question of its that failed is to come back rather than be asked again. `options`: those of its ERID at
+    the moment.
     """
 
     tenant: str
@@ -20,6 +22,10 @@ class Asker(Protocol):
     partition: int
     epoch: int
     withdraws: bool
+
+    @property
+    def options(self) -> Options:
+        """How its ERID is to be worked."""
 
     def answered(
         self,

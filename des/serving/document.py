@@ -9,8 +9,10 @@ import msgspec
 
 from des.contact import Attempt, Contact, FieldResult, FieldState
 from des.events import Progress
+from des.ledger import MILLION, Amount
 from des.serving.paging import contact_token, enrichment_token
-from des.store.reading import EnrichedContact, Enrichment, EnrichmentState, ObjectPage
+from des.store.reading import EnrichedContact, Enrichment, EnrichmentState, ObjectPage, Spend
+from des.wire.options import OptionsDocument, document_of
 
 _Confidence = Annotated[float, msgspec.Meta(ge=0, le=1, description="how sure, 0 to 1")]
 
@@ -31,6 +33,7 @@ class FieldDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     attempts: Sequence[Attempt] = ()
     source: str = ""
     saved: float | msgspec.UnsetType = msgspec.UNSET
+    call_id: UUID | None = None
 
 
 class ContactDocument(Contact, frozen=True, kw_only=True):
@@ -39,6 +42,21 @@ class ContactDocument(Contact, frozen=True, kw_only=True):
     batch_id: UUID
     position: int
     enriched: Mapping[str, FieldDocument]
+
+
+class AmountDocument(msgspec.Struct, frozen=True):
+    """Credits of the providers, added up, and the money that they are configured to cost; each to a millionth."""
+
+    credits: float
+    money: float
+
+
+class SpendDocument(msgspec.Struct, frozen=True):
+    """What an enrichment costs, exactly: set aside for calls under way, charged, and spared."""
+
+    reserved: AmountDocument
+    spent: AmountDocument
+    saved: AmountDocument
 
 
 class EnrichmentDocument(msgspec.Struct, frozen=True):
@@ -52,6 +70,14 @@ class EnrichmentDocument(msgspec.Struct, frozen=True):
     fields_to_be_enriched: Sequence[str]
     create_time: datetime
     update_time: datetime
+    options: OptionsDocument
+    spend: SpendDocument
+
+
+class UpdatedDocument(EnrichmentDocument, frozen=True):
+    """The object after a change of its options, and how many contacts are outstanding again with that."""
+
+    resumed_contacts: int
 
 
 class ObjectDocument(EnrichmentDocument, frozen=True):
@@ -71,6 +97,11 @@ class ListDocument(msgspec.Struct, frozen=True):
 def enrichment_document(enrichment: Enrichment) -> EnrichmentDocument:
     """Return the object without contacts."""
     return EnrichmentDocument(*_head(enrichment))
+
+
+def updated_document(enrichment: Enrichment, resumed: int) -> UpdatedDocument:
+    """Return the object after a change of its options."""
+    return UpdatedDocument(*_head(enrichment), resumed)
 
 
 def object_document(page: ObjectPage) -> ObjectDocument:
@@ -110,14 +141,27 @@ def field_document(result: FieldResult) -> FieldDocument:
         cost=result.cost or msgspec.UNSET,
         source=result.source,
         saved=result.saved or msgspec.UNSET,
+        call_id=result.call_id,
         decide_time=datetime.fromtimestamp(result.at, UTC) if result.at else None,
         attempts=result.attempts,
     )
 
 
-def _head(
-    enrichment: Enrichment,
-) -> tuple[UUID, EnrichmentState, bool, int, Progress, Sequence[str], datetime, datetime]:
+def amount_document(amount: Amount) -> AmountDocument:
+    """Return an amount in whole credits and units of money."""
+    return AmountDocument(amount.credits / MILLION, amount.money / MILLION)
+
+
+def _spend_document(spend: Spend) -> SpendDocument:
+    return SpendDocument(amount_document(spend.reserved), amount_document(spend.spent), amount_document(spend.saved))
+
+
+_Head = tuple[
+    UUID, EnrichmentState, bool, int, Progress, Sequence[str], datetime, datetime, OptionsDocument, SpendDocument
+]
+
+
+def _head(enrichment: Enrichment) -> _Head:
     return (
         enrichment.erid,
         enrichment.state,
@@ -127,4 +171,6 @@ def _head(
         enrichment.fields,
         enrichment.created_at,
         enrichment.updated_at,
+        document_of(enrichment.options),
+        _spend_document(enrichment.spend),
     )

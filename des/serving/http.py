@@ -7,17 +7,20 @@ from typing import Annotated, Any
 import msgspec
 from aiohttp import web
 
+from des.bodies import Bodies, unreadable
 from des.errors import DesError, InvalidInput, Violation
-from des.limits import PAGE_CONTACTS_MAX, PAGE_ENRICHMENTS_DEFAULT, PAGE_ENRICHMENTS_MAX
+from des.limits import KIB, PAGE_CONTACTS_MAX, PAGE_ENRICHMENTS_DEFAULT, PAGE_ENRICHMENTS_MAX
 from des.routes import JSON, Body, Route
 from des.serving.document import (
     ContactDocument,
     EnrichmentDocument,
     ListDocument,
     ObjectDocument,
+    UpdatedDocument,
     enrichment_document,
     list_document,
     object_document,
+    updated_document,
 )
 from des.serving.formats import Csv, Ndjson, ResultFormat
 from des.serving.paging import contact_place, enrichment_place, page_size
@@ -29,8 +32,11 @@ from des.serving.stream import Stream, streaming
 from des.serving.watcher import Watcher
 from des.store.reading import Enrichment, ReadingStore
 from des.tenancy import tenant_of
+from des.wire.steering import CreateDocument, UpdateDocument, decode_create, decode_update
 
 _PATH = "/v1/enrichments/{erid}"
+OPTIONS_BYTES_MAX = 16 * KIB
+"""A body that holds options; theirs are a few hundred bytes."""
 
 
 class PageQuery(msgspec.Struct, frozen=True):
@@ -57,6 +63,7 @@ class EnrichmentRoutes:
         self._store = store
         self._results = results
         self._watcher = watcher
+        self._bodies = Bodies(OPTIONS_BYTES_MAX)
 
     def routes(self) -> tuple[Route, ...]:
         """Return the route table."""
@@ -74,7 +81,16 @@ class EnrichmentRoutes:
                 },
                 (404, 422), PageQuery, {"If-None-Match": "ETag of the state that is known"},
             ),
-            Route("PUT", _PATH, self.create, "createEnrichment", "Open the ERID, or find it open", one, (404, 422)),
+            Route(
+                "PUT", _PATH, self.create, "createEnrichment", "Open the ERID, or find it open",
+                one, (400, 409, 413, 415, 422), body=Body("options; may be left out", {JSON: CreateDocument}),
+                body_required=False,
+            ),
+            Route(
+                "PATCH", _PATH, self.update, "updateEnrichment", "Change its options; a raised budget resumes",
+                {200: _json("the object without its contacts", UpdatedDocument)}, (400, 404, 409, 413, 415, 422),
+                body=Body("what becomes of the options", {JSON: UpdateDocument}),
+            ),
             Route("POST", _PATH + ":seal", self.seal, "sealEnrichment", "Take no more batches", one, (404, 422)),
             Route(
                 "POST", _PATH + ":cancel", self.cancel, "cancelEnrichment", "End what is not finished",
@@ -121,7 +137,28 @@ class EnrichmentRoutes:
 
     async def create(self, request: web.Request) -> web.Response:
         """Open an ERID; harmless where it is open."""
-        return _object(await self._store.create(tenant_of(request), path_erid(request)))
+        erid, options = path_erid(request), None
+        if request.body_exists:
+            self._bodies.check(request)
+            try:
+                async with self._bodies.read(request) as body:
+                    options = decode_create(body, str(erid))
+            except web.RequestPayloadError as error:
+                return unreadable(request, error)
+        return _object(await self._store.create(tenant_of(request), erid, options))
+
+    async def update(self, request: web.Request) -> web.Response:
+        """Change the options."""
+        tenant, erid = tenant_of(request), path_erid(request)
+        self._bodies.check(request)
+        try:
+            async with self._bodies.read(request) as body:
+                change = decode_update(body, str(erid))
+        except web.RequestPayloadError as error:
+            return unreadable(request, error)
+        enrichment, resumed = await self._store.update(tenant, erid, change)
+        self._watcher.notify(tenant, erid)
+        return _answer(updated_document(enrichment, resumed), _validator(enrichment))
 
     async def seal(self, request: web.Request) -> web.Response:
         """Take no more batches."""

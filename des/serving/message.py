@@ -8,8 +8,11 @@ import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from des.contact import FieldResult, FieldState
+from des.ledger import MILLION, Amount
+from des.options import NO_OPTIONS
 from des.store.reading import EnrichedContact, Enrichment, EnrichmentState
 from des.v1 import contact_pb2, enrichment_pb2
+from des.wire.options import options_message
 
 
 def enrichment_message(enrichment: Enrichment) -> enrichment_pb2.Enrichment:
@@ -30,7 +33,18 @@ def enrichment_message(enrichment: Enrichment) -> enrichment_pb2.Enrichment:
         revision=enrichment.revision,
         create_time=_timestamp(enrichment.created_at),
         update_time=_timestamp(enrichment.updated_at),
+        options=None if enrichment.options == NO_OPTIONS else options_message(enrichment.options),
+        spend=enrichment_pb2.Spend(
+            reserved=amount_message(enrichment.spend.reserved),
+            spent=amount_message(enrichment.spend.spent),
+            saved=amount_message(enrichment.spend.saved),
+        ),
     )
+
+
+def amount_message(amount: Amount) -> enrichment_pb2.Amount:
+    """Return an amount in whole credits and units of money."""
+    return enrichment_pb2.Amount(credits=amount.credits / MILLION, money=amount.money / MILLION)
 
 
 def contact_message(contact: EnrichedContact) -> enrichment_pb2.EnrichedContact:
@@ -71,8 +85,16 @@ def _result_message(result: FieldResult) -> enrichment_pb2.FieldResult:
         source=result.source,
         saved=result.saved,
         cost=result.cost,
+        call_id=str(result.call_id or ""),
         attempts=[
-            enrichment_pb2.Attempt(provider=one.provider, outcome=one.outcome, reason=one.reason)
+            enrichment_pb2.Attempt(
+                provider=one.provider,
+                outcome=one.outcome,
+                reason=one.reason,
+                cost=one.cost,
+                saved=one.saved,
+                call_id=str(one.call_id or ""),
+            )
             for one in result.attempts
         ],
     )

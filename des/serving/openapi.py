@@ -75,7 +75,7 @@ def _operation(route: Route, schemas: Mapping[Any, Json], components: Mapping[st
     if parameters := [*_path_parameters(route), *_query_parameters(route, components), *_header_parameters(route)]:
         operation["parameters"] = parameters
     if route.body is not None:
-        operation["requestBody"] = {"required": True, **_content(route.body, schemas)}
+        operation["requestBody"] = {"required": route.body_required, **_content(route.body, schemas)}
     return operation
 
 

@@ -23,6 +23,7 @@ from des.surface import abort
 from des.tenancy import tenant_of
 from des.v1 import enrichment_pb2 as pb
 from des.v1 import enrichment_pb2_grpc
+from des.wire.options import change_in_message, checked, checked_change, stated_in_message
 
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["EnrichmentService"].full_name
 
@@ -53,7 +54,9 @@ class EnrichmentServicer(enrichment_pb2_grpc.EnrichmentServiceServicer):
     ) -> pb.CreateEnrichmentResponse:
         """Open an ERID; harmless where it is open."""
         try:
-            enrichment = await self._store.create(tenant_of(context), erid_of(request.erid))
+            erid = erid_of(request.erid)
+            options = checked(stated_in_message(request.options), request.erid)
+            enrichment = await self._store.create(tenant_of(context), erid, options)
         except DesError as error:
             await abort(context, error)
         return pb.CreateEnrichmentResponse(enrichment=enrichment_message(enrichment))
@@ -86,6 +89,19 @@ class EnrichmentServicer(enrichment_pb2_grpc.EnrichmentServiceServicer):
             enrichments=map(enrichment_message, shown),
             next_page_token=enrichment_token(shown[-1]) if len(found) > size else "",
         )
+
+    async def UpdateEnrichment(  # noqa: N802 - the name in the proto
+        self, request: pb.UpdateEnrichmentRequest, context: Context
+    ) -> pb.UpdateEnrichmentResponse:
+        """Change the options, and resume what a raised budget allows."""
+        try:
+            tenant, erid = tenant_of(context), erid_of(request.erid)
+            change = change_in_message(request.options, request.update_mask.paths, request.erid)
+            enrichment, resumed = await self._store.update(tenant, erid, checked_change(change, request.erid))
+        except DesError as error:
+            await abort(context, error)
+        self._watcher.notify(tenant, erid)
+        return pb.UpdateEnrichmentResponse(enrichment=enrichment_message(enrichment), resumed_contacts=resumed)
 
     async def SealEnrichment(  # noqa: N802 - the name in the proto
         self, request: pb.SealEnrichmentRequest, context: Context

@@ -1,7 +1,7 @@
 """Accept: a group of batches becomes rows, or duplicates, or quarantine, in one transaction."""
 
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from uuid import UUID
 
 import msgspec
@@ -11,7 +11,7 @@ from des.contact import ContactBatch
 from des.failpoints import Failpoint
 from des.limits import PARTITIONS
 from des.message import BATCH_TYPE, PROTOBUF
-from des.store import quarantine
+from des.store import options, quarantine
 from des.store.contract import Acceptance, AcceptedBatch, Erid, Refused, partition_of
 from des.store.postgres import Connection, Database, mapped_errors
 from des.store.statements import statements
@@ -45,11 +45,13 @@ async def accept(
         async with database.transaction() as connection:
             sorted_ = _Sorted([], 0, [])
             seqs: list[int] = []
+            standings: dict[Erid, options.Standing] = {}
             if batches:
-                sealed = await _lock(connection, batches)
+                sealed, standings = await _lock(connection, batches)
                 known = await _known(connection, batches)
-                sorted_ = sort_out(batches, sealed, known)
+                sorted_ = sort_out(batches, sealed, known, standings)
                 seqs = await _insert(connection, sorted_.new)
+                await options.write(connection, standings)
             if refused or sorted_.refused:
                 await quarantine.add(connection, [*refused, *sorted_.refused])
             foreign = {partition_of(b.tenant, b.erid) for b in sorted_.new} - _those_in(owned)
@@ -57,15 +59,28 @@ async def accept(
                 await connection.execute(_SQL["tell_owners"], ",".join(map(str, sorted(foreign))))
             failpoints.hit(Failpoint.ACCEPT_BEFORE_COMMIT)
     new = [
-        AcceptedBatch(batch, partition_of(batch.tenant, batch.erid), seq)
+        AcceptedBatch(
+            batch,
+            partition_of(batch.tenant, batch.erid),
+            seq,
+            options=standings[batch.tenant, batch.erid].in_force,
+        )
         for batch, seq in zip(sorted_.new, seqs, strict=True)
     ]
     quarantined = Counter([one.reason for one in (*refused, *sorted_.refused)])
     return Acceptance(new, sorted_.duplicates, quarantined)
 
 
-def sort_out(batches: Sequence[ContactBatch], sealed: Container[Erid], known: dict[BatchId, _Known]) -> _Sorted:
-    """Tell new batches from duplicates, conflicts and those that came after the seal. Extends `known`."""
+def sort_out(
+    batches: Sequence[ContactBatch],
+    sealed: Container[Erid],
+    known: dict[BatchId, _Known],
+    standings: Mapping[Erid, options.Standing],
+) -> _Sorted:
+    """Tell new batches from duplicates, conflicts and those that came after the seal. Extends `known`.
+
+    New batches have their say in the `standings`; a duplicate changes nothing there either.
+    """
     new: list[ContactBatch] = []
     refused: list[Refused] = []
     duplicates = 0
@@ -75,6 +90,9 @@ def sort_out(batches: Sequence[ContactBatch], sealed: Container[Erid], known: di
         if there is None:
             if (batch.tenant, batch.erid) in sealed:
                 refused.append(_refuse(batch, "ENRICHMENT_SEALED", "the enrichment is sealed: use another ERID"))
+                continue
+            if batch.options is not None and not standings[batch.tenant, batch.erid].take(batch.options):
+                refused.append(_refuse(batch, *options.CONFLICT))
                 continue
             known[key] = _Known(batch.content_hash, batch.parts, {batch.part})
             new.append(batch)
@@ -110,12 +128,15 @@ def _those_in(owned: Container[int]) -> set[int]:
     return {partition for partition in range(PARTITIONS) if partition in owned}
 
 
-async def _lock(connection: Connection, batches: Sequence[ContactBatch]) -> set[Erid]:
-    """Lock the enrichments of the group, opening those that are new; answer the sealed ones."""
+async def _lock(
+    connection: Connection, batches: Sequence[ContactBatch]
+) -> tuple[set[Erid], dict[Erid, options.Standing]]:
+    """Lock the enrichments of the group, opening those that are new; answer the sealed ones, and the options of all."""
     erids = sorted({(batch.tenant, batch.erid) for batch in batches})
     partitions = [partition_of(tenant, erid) for tenant, erid in erids]
     rows = await connection.fetch(_SQL["lock_enrichments"], *_columns(erids), partitions)
-    return {(row["tenant"], row["erid"]) for row in rows if row["sealed"]}
+    standings = {(row["tenant"], row["erid"]): options.standing(row) for row in rows}
+    return {(row["tenant"], row["erid"]) for row in rows if row["sealed"]}, standings
 
 
 def _columns(erids: Sequence[Erid]) -> tuple[list[str], list[UUID]]:

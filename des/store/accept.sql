@@ -4,13 +4,14 @@
 
 -- name: lock_enrichments
 -- Opens the objects that are new and locks those that are there, in key order: two acceptors never deadlock. One
--- statement, since each more is a round trip within a lock; its price is a row version an object and group.
+-- statement, since each more is a round trip within a lock; its price is a row version an object and group. Options
+-- come along, which are mostly null: batches that have some are compared with them.
 insert into enrichment as e (tenant, erid, partition)
 select u.tenant, u.erid, u.partition
 from unnest($1::text[], $2::uuid[], $3::smallint[]) as u (tenant, erid, partition)
 order by u.tenant, u.erid
 on conflict (tenant, erid) do update set partition = excluded.partition
-returning e.tenant, e.erid, e.sealed;
+returning e.tenant, e.erid, e.sealed, e.options, e.options_given, e.options_revision;
 
 -- name: known_batches
 -- What is there already of these batch ids, with all parts: a duplicate has the same content, a conflict has not.

@@ -12,6 +12,7 @@ import msgspec
 from des.contact import ContactBatch, FieldState
 from des.ledger import Saving, Settlement
 from des.limits import PARTITIONS
+from des.options import UNSAID, OptionsInForce
 
 Erid = tuple[str, UUID]
 """An ERID with its tenant: what an actor is named by."""
@@ -38,12 +39,16 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class AcceptedBatch(msgspec.Struct, frozen=True, gc=False):
-    """A batch that was new, as it now lies in Postgres; `done` are positions already committed."""
+    """A batch that was new, as it now lies in Postgres; `done` are positions already committed.
+
+    `options`: those of its ERID at that moment.
+    """
 
     batch: ContactBatch
     partition: int
     seq: int
     done: frozenset[int] = frozenset()
+    options: OptionsInForce = UNSAID
 
 
 class Acceptance(msgspec.Struct, frozen=True):
@@ -55,7 +60,10 @@ class Acceptance(msgspec.Struct, frozen=True):
 
 
 class ContactRow(msgspec.Struct, frozen=True, gc=False):
-    """One finished contact: `input` and `fields` are JSON text; `states` of its fields; `seq` of its batch."""
+    """One finished contact: `input` and `fields` are JSON text; `states` of its fields; `seq` of its batch.
+
+    `charges`: calls whose charge its receipts show.
+    """
 
     batch_id: UUID
     part: int
@@ -64,6 +72,7 @@ class ContactRow(msgspec.Struct, frozen=True, gc=False):
     fields: str
     states: tuple[FieldState, ...]
     seq: int
+    charges: tuple[UUID, ...] = ()
 
 
 class CommitUnit(msgspec.Struct, frozen=True, gc=False):
@@ -95,11 +104,12 @@ class Commit(msgspec.Struct, frozen=True):
 
 
 class Outstanding(msgspec.Struct, frozen=True, gc=False):
-    """An ERID with open batches, found in Postgres."""
+    """An ERID with open batches, found in Postgres, and its options."""
 
     tenant: str
     erid: UUID
     cancelled: bool
+    options: OptionsInForce = UNSAID
 
 
 class Want(msgspec.Struct, frozen=True, gc=False):

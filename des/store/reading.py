@@ -19,6 +19,8 @@ import msgspec
 
 from des.contact import Contact, FieldResult
 from des.events import Progress
+from des.ledger import NOTHING, Amount
+from des.options import NO_OPTIONS, Change, Options
 
 
 class EnrichmentState(enum.StrEnum):
@@ -28,6 +30,14 @@ class EnrichmentState(enum.StrEnum):
     SETTLED = "settled"
     COMPLETED = "completed"
     CANCELLED = "cancelled"
+
+
+class Spend(msgspec.Struct, frozen=True):
+    """What an enrichment costs: set aside for calls under way, charged, and spared since it was at hand."""
+
+    reserved: Amount = NOTHING
+    spent: Amount = NOTHING
+    saved: Amount = NOTHING
 
 
 class Enrichment(msgspec.Struct, frozen=True):
@@ -42,6 +52,8 @@ class Enrichment(msgspec.Struct, frozen=True):
     fields: Sequence[str]
     created_at: datetime
     updated_at: datetime
+    options: Options = NO_OPTIONS
+    spend: Spend = Spend()
 
     @property
     def ended(self) -> bool:
@@ -58,7 +70,7 @@ class Enrichment(msgspec.Struct, frozen=True):
     def fingerprint(self) -> str:
         """Names this state of the object and its contacts: alike when and only when nothing has changed."""
         # updated_at is left out: a change that shows in no count and no flag is none.
-        seen = (self.created_at, self.state, self.sealed, self.progress, self.fields)
+        seen = (self.created_at, self.state, self.sealed, self.progress, self.fields, self.options, self.spend)
         digest = blake2b(msgspec.json.encode(seen), digest_size=9).hexdigest()
         return f"{self.revision}-{digest}"
 
@@ -135,8 +147,17 @@ class ReadingStore(Protocol):
     async def finished_up_to(self, tenant: str, erid: UUID) -> int:
         """Return a `seq` up to which every part that can ever be there is finished; 0 where the first is not."""
 
-    async def create(self, tenant: str, erid: UUID) -> Enrichment:
-        """Open the ERID where it is not open yet, and return it."""
+    async def create(self, tenant: str, erid: UUID, options: Options | None = None) -> Enrichment:
+        """Open the ERID where it is not open yet, with these options where it has none, and return it.
+
+        Raises InvalidInput CONFLICTING_OPTIONS where it has others.
+        """
+
+    async def update(self, tenant: str, erid: UUID, change: Change) -> tuple[Enrichment, int]:
+        """Change its options; a raised budget resumes what was over it. Returns it and the contacts resumed.
+
+        Raises InvalidInput ENRICHMENT_CANCELLED. To repeat it changes nothing.
+        """
 
     async def seal(self, tenant: str, erid: UUID) -> Enrichment:
         """Take no more batches; complete it, and announce that, where nothing is outstanding."""

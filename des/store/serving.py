@@ -1,4 +1,4 @@
-"""Reads and steers enrichments in Postgres: `ReadingStore` on the statements of `serving.sql`.
+"""Reads enrichments in Postgres, and steers them (`steering`): `ReadingStore` on the statements of `serving.sql`.
 
 A connection is held for one call, never while a reader is being written to.
 """
@@ -11,11 +11,14 @@ from uuid import UUID
 import msgspec
 
 from des.contact import Contact, FieldResult, FieldState
-from des.errors import NotFound
 from des.events import FINISHED_STATES, Event, Progress, enrichment_completed
+from des.ledger import Amount
+from des.options import Change, Options
+from des.store import steering
 from des.store.contract import partition_of
+from des.store.options import in_force
 from des.store.postgres import Connection, Database
-from des.store.reading import EnrichedContact, Enrichment, EnrichmentState, ObjectPage, Part, Place, Span
+from des.store.reading import EnrichedContact, Enrichment, EnrichmentState, ObjectPage, Part, Place, Span, Spend
 from des.store.statements import statements
 
 DecodeContacts = Callable[[bytes], Sequence[Contact]]
@@ -83,7 +86,7 @@ class EnrichmentStore:
         """Return the finished contacts of these spans, in order of the spans and of position."""
         async with self._database.connection() as connection:
             rows = await self._rows(connection, tenant, erid, spans)
-        return [self._finished_contact(row) for row in rows]
+        return [self._finished_contact(row) for row in rows if not row["reopened"]]
 
     async def finished_up_to(self, tenant: str, erid: UUID) -> int:
         """Return a `seq` up to which every part that can ever be there is finished; 0 where the first is not."""
@@ -91,37 +94,37 @@ class EnrichmentStore:
             seq: int = await connection.fetchval(self._sql["finished_up_to"], tenant, erid, partition_of(tenant, erid))
         return seq
 
-    async def create(self, tenant: str, erid: UUID) -> Enrichment:
-        """Open the ERID where it is not open yet, and return it."""
-        async with self._database.connection() as connection:
-            await connection.execute(self._sql["create"], tenant, erid, partition_of(tenant, erid))
+    async def create(self, tenant: str, erid: UUID, options: Options | None = None) -> Enrichment:
+        """Open the ERID where it is not open yet, and return it. Raises InvalidInput CONFLICTING_OPTIONS."""
+        async with self._database.transaction() as connection:
+            await steering.create(connection, tenant, erid, options)
             return await self._read(connection, tenant, erid)
+
+    async def update(self, tenant: str, erid: UUID, change: Change) -> tuple[Enrichment, int]:
+        """Change its options and resume what a raised budget allows. Raises NotFound, InvalidInput."""
+        async with self._database.transaction() as connection:
+            resumed = await steering.update(connection, tenant, erid, change)
+            return await self._read(connection, tenant, erid), resumed
 
     async def seal(self, tenant: str, erid: UUID) -> Enrichment:
         """Take no more batches; complete and announce it where nothing is outstanding. Raises NotFound."""
         async with self._database.transaction() as connection:
-            row = await connection.fetchrow(self._sql["seal"], tenant, erid)
-            if row is None:
-                return await self._read(connection, tenant, erid)
-            enrichment = _enrichment_of(row)
-            if enrichment.state is EnrichmentState.COMPLETED:
-                await self._announce(connection, _completed_event(enrichment))
+            completed = await steering.seal(connection, tenant, erid)
+            enrichment = await self._read(connection, tenant, erid)
+            if completed:
+                await steering.announce(connection, _completed_event(enrichment))
             return enrichment
 
     async def cancel(self, tenant: str, erid: UUID) -> Enrichment:
         """Seal it and tell its owner to end what is outstanding; a completed one stays. Raises NotFound."""
         async with self._database.transaction() as connection:
-            row = await connection.fetchrow(self._sql["cancel"], tenant, erid)
-            if row is None:
-                return await self._read(connection, tenant, erid)
-            message = msgspec.json.encode({"tenant": tenant, "erid": erid}).decode()
-            await connection.execute(self._sql["announce_cancel"], message)
-            return _enrichment_of(row)
+            await steering.cancel(connection, tenant, erid)
+            return await self._read(connection, tenant, erid)
 
     async def _read(self, connection: Connection, tenant: str, erid: UUID) -> Enrichment:
         row = await connection.fetchrow(self._sql["enrichment"], tenant, erid)
         if row is None:
-            raise NotFound(f"nothing of ERID {erid} was accepted yet")
+            raise steering.nothing_of(erid)
         return _enrichment_of(row)
 
     async def _rows(self, connection: Connection, tenant: str, erid: UUID, spans: Sequence[Span]) -> Sequence[Any]:
@@ -130,11 +133,6 @@ class EnrichmentStore:
         columns = zip(*[(one.seq, one.batch_id, one.first, one.last) for one in spans], strict=True)
         rows: Sequence[Any] = await connection.fetch(self._sql["finished_contacts"], tenant, erid, *columns)
         return rows
-
-    async def _announce(self, connection: Connection, event: Event) -> None:
-        await connection.execute(
-            self._sql["announce"], event.id, event.type, event.tenant, event.erid, event.payload.decode()
-        )
 
     def _page_contacts(self, part: Any, span: Span, done: Mapping[tuple[UUID, int], Any]) -> Sequence[EnrichedContact]:
         """Finished contacts of a span from their rows, the others from the part's payload; erased ones are gone."""
@@ -151,12 +149,13 @@ class EnrichmentStore:
         ]
 
     def _finished_contact(self, row: Any) -> EnrichedContact:
+        """The contact in a row; of one that is reopened, fields that were over budget are pending."""
+        enriched = self._enriched.decode(row["fields"])
+        if row["reopened"]:
+            over = [name for name, result in enriched.items() if result.state is FieldState.OVER_BUDGET]
+            enriched |= dict.fromkeys(over, _PENDING)
         return EnrichedContact(
-            row["batch_id"],
-            row["position"],
-            self._contact.decode(row["input"]),
-            self._enriched.decode(row["fields"]),
-            row["seq"],
+            row["batch_id"], row["position"], self._contact.decode(row["input"]), enriched, row["seq"]
         )
 
 
@@ -195,6 +194,8 @@ def _enrichment_of(row: Any) -> Enrichment:
         fields=row["fields"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        options=in_force(row).options,
+        spend=Spend(*[Amount(row[name] or 0, row[f"{name}_money"] or 0) for name in ("reserved", "spent", "saved")]),
     )
 
 

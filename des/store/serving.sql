@@ -1,24 +1,34 @@
--- What serving reads and the little it writes. Every statement names the tenant (design, P8): as `tenant collate "C"`
+-- What serving reads. Every statement names the tenant (design, P8): as `tenant collate "C"`
 -- where it goes by an order rather than by a key, which only the indexes made for that order answer (see migrations).
 
 -- name: enrichment
--- The object of one ERID without its contacts.
-select e.* from enrichment e where e.tenant = $1 and e.erid = $2;
+-- The object of one ERID without its contacts, and what it costs.
+select e.*, b.reserved, b.reserved_money, b.spent, b.spent_money, b.saved, b.saved_money
+from enrichment e
+left join budget b on b.tenant = e.tenant and b.scope = 'erid' and b.name = e.erid::text
+where e.tenant = $1 and e.erid = $2;
 
 -- name: watched
 -- All watched objects at once: one primary key look-up each, however many watchers there are.
-select e.*
+select e.*, b.reserved, b.reserved_money, b.spent, b.spent_money, b.saved, b.saved_money
 from unnest($1::text[], $2::uuid[]) as w (tenant, erid)
-join enrichment e on e.tenant = w.tenant and e.erid = w.erid;
+join enrichment e on e.tenant = w.tenant and e.erid = w.erid
+left join budget b on b.tenant = e.tenant and b.scope = 'erid' and b.name = e.erid::text;
 
 -- name: newest_enrichments
 -- The first page of a tenant's objects.
-select e.* from enrichment e where e.tenant collate "C" = $1 order by e.created_at desc, e.erid limit $2;
+select e.*, b.reserved, b.reserved_money, b.spent, b.spent_money, b.saved, b.saved_money
+from enrichment e
+left join budget b on b.tenant = e.tenant and b.scope = 'erid' and b.name = e.erid::text
+where e.tenant collate "C" = $1
+order by e.created_at desc, e.erid
+limit $2;
 
 -- name: older_enrichments
 -- The next page, by the key of the last object of the page before. The first condition is the one the index takes.
-select e.*
+select e.*, b.reserved, b.reserved_money, b.spent, b.spent_money, b.saved, b.saved_money
 from enrichment e
+left join budget b on b.tenant = e.tenant and b.scope = 'erid' and b.name = e.erid::text
 where e.tenant collate "C" = $1 and e.created_at <= $3 and (e.created_at < $3 or e.erid > $4)
 order by e.created_at desc, e.erid
 limit $2;
@@ -53,10 +63,11 @@ order by b.seq;
 -- name: finished_contacts
 -- Finished contacts of some spans of positions: one range of the primary key for each span. `offset 0` keeps it so:
 -- before the first ANALYZE of a big object the planner would otherwise compare every span with every contact of it.
-select s.seq, c.batch_id, c.position, c.input, c.fields
+-- Those that are reopened come too: a page shows what they have.
+select s.seq, c.batch_id, c.position, c.input, c.fields, c.reopened
 from unnest($3::bigint[], $4::uuid[], $5::integer[], $6::integer[]) as s (seq, batch_id, first, last)
 cross join lateral (
-    select k.batch_id, k.position, k.input, k.fields
+    select k.batch_id, k.position, k.input, k.fields, k.reopened
     from contact k
     where
         k.tenant = $1 and k.erid = $2 and k.batch_id = s.batch_id and k.position between s.first and s.last
@@ -84,34 +95,3 @@ select coalesce(
     (select max(b.seq) from batch b where b.tenant collate "C" = $1 and b.erid = $2),
     0
 );
-
--- name: create
--- A second time, or after the first batch, it changes nothing.
-insert into enrichment (tenant, erid, partition) values ($1, $2, $3) on conflict do nothing;
-
--- name: seal
--- The row's lock decides between a seal and the commit that finishes the last contact: whichever comes second
--- completes. Returns a row only when it was not sealed before.
-update enrichment e
-set
-    sealed = true,
-    completed = e.contacts_done = e.contacts,
-    revision = e.revision + case when e.contacts_done = e.contacts then 1 else 0 end,
-    updated_at = now()
-where e.tenant = $1 and e.erid = $2 and not e.sealed
-returning e.*;
-
--- name: cancel
--- What is completed has nothing left to cancel and keeps its state.
-update enrichment e
-set cancelled = true, sealed = true, updated_at = now()
-where e.tenant = $1 and e.erid = $2 and not e.cancelled and not e.completed
-returning e.*;
-
--- name: announce_cancel
--- Heard by every worker when the transaction commits; the one that owns the ERID acts.
-select pg_notify('des_cancel', $1);
-
--- name: announce
--- An event of this transaction, for the relay.
-insert into outbox (id, type, tenant, erid, payload) values ($1, $2, $3, $4, $5);

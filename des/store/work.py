@@ -19,6 +19,7 @@ from des.store.contract import (
     partition_of,
 )
 from des.store.ledger import orphan
+from des.store.options import in_force
 from des.store.postgres import Connection, Database
 from des.store.statements import statements
 from des.wire import decode_contacts
@@ -70,7 +71,7 @@ class PostgresWorkStore:
         tenant, erid = after or ("", _NIL)
         async with self._database.connection() as connection:
             rows = await connection.fetch(_SQL["outstanding"], partition, tenant, erid, limit)
-        return [Outstanding(row["tenant"], row["erid"], row["cancelled"]) for row in rows]
+        return [Outstanding(row["tenant"], row["erid"], row["cancelled"], in_force(row)) for row in rows]
 
     async def orphan(self, partition: int, epoch: int) -> int:
         """See WorkStore."""

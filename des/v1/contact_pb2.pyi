@@ -94,6 +94,7 @@ class ContactBatch(_message.Message):
     PARTS_FIELD_NUMBER: _builtins.int
     FIRST_POSITION_FIELD_NUMBER: _builtins.int
     CONTENT_HASH_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
     erid: _builtins.str
     """Enrichment request id: a UUID chosen by the caller. All batches of one ERID come out as one object."""
     batch_id: _builtins.str
@@ -114,6 +115,10 @@ class ContactBatch(_message.Message):
     def fields_to_be_enriched(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What is asked for them: `professional_email`, `phone_number`, … as configured. Order does not matter."""
 
+    @_builtins.property
+    def options(self) -> Global___EnrichmentOptions:
+        """How the ERID is to be worked. It stands beside the content: the same batch with and without it is the same batch."""
+
     def __init__(
         self,
         *,
@@ -125,14 +130,99 @@ class ContactBatch(_message.Message):
         parts: _builtins.int = ...,
         first_position: _builtins.int = ...,
         content_hash: _builtins.bytes = ...,
+        options: Global___EnrichmentOptions | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["options", b"options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "contact_list", b"contact_list", "content_hash", b"content_hash", "erid", b"erid", "fields_to_be_enriched", b"fields_to_be_enriched", "first_position", b"first_position", "part", b"part", "parts", b"parts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "contact_list", b"contact_list", "content_hash", b"content_hash", "erid", b"erid", "fields_to_be_enriched", b"fields_to_be_enriched", "first_position", b"first_position", "options", b"options", "part", b"part", "parts", b"parts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ContactBatch: _TypeAlias = ContactBatch  # noqa: Y015
+
+@_typing.final
+class EnrichmentOptions(_message.Message):
+    """How an ERID is to be worked: what of it is set, is set for the whole ERID. The first batch, or CreateEnrichment, that
+    has options sets them; a later batch with others is refused (CONFLICTING_OPTIONS), UpdateEnrichment changes them.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MINIMUM_CONFIDENCE_FIELD_NUMBER: _builtins.int
+    MAX_AGE_S_FIELD_NUMBER: _builtins.int
+    BUDGET_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    minimum_confidence: _builtins.float
+    """A value that is less sure is not taken, 0 to 1; unset: any is."""
+    max_age_s: _builtins.float
+    """How old an answer may be that is taken in place of asking again, in seconds, 0 to 315,360,000 (ten years). It
+    shortens what the service is set to, and never lengthens it.
+    """
+    priority: _builtins.int
+    """0 (last) to 9 (first) among the tenant's enrichments; unset: 4."""
+    @_builtins.property
+    def budget(self) -> Global___Budget:
+        """The most that may be spent; unset: no cap of this ERID."""
+
+    def __init__(
+        self,
+        *,
+        minimum_confidence: _builtins.float | None = ...,
+        max_age_s: _builtins.float | None = ...,
+        budget: Global___Budget | None = ...,
+        priority: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_age_s", b"_max_age_s", "_minimum_confidence", b"_minimum_confidence", "_priority", b"_priority", "budget", b"budget", "max_age_s", b"max_age_s", "minimum_confidence", b"minimum_confidence", "priority", b"priority"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_age_s", b"_max_age_s", "_minimum_confidence", b"_minimum_confidence", "_priority", b"_priority", "budget", b"budget", "max_age_s", b"max_age_s", "minimum_confidence", b"minimum_confidence", "priority", b"priority"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_age_s: _TypeAlias = _typing.Literal["max_age_s"]  # noqa: Y015
+    _WhichOneofArgType__max_age_s: _TypeAlias = _typing.Literal["_max_age_s", b"_max_age_s"]  # noqa: Y015
+    _WhichOneofReturnType__minimum_confidence: _TypeAlias = _typing.Literal["minimum_confidence"]  # noqa: Y015
+    _WhichOneofArgType__minimum_confidence: _TypeAlias = _typing.Literal["_minimum_confidence", b"_minimum_confidence"]  # noqa: Y015
+    _WhichOneofReturnType__priority: _TypeAlias = _typing.Literal["priority"]  # noqa: Y015
+    _WhichOneofArgType__priority: _TypeAlias = _typing.Literal["_priority", b"_priority"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_age_s) -> _WhichOneofReturnType__max_age_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__minimum_confidence) -> _WhichOneofReturnType__minimum_confidence | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__priority) -> _WhichOneofReturnType__priority | None: ...
+
+Global___EnrichmentOptions: _TypeAlias = EnrichmentOptions  # noqa: Y015
+
+@_typing.final
+class Budget(_message.Message):
+    """A cap, which is never passed. Both may be set; what is unset is not capped."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CREDITS_FIELD_NUMBER: _builtins.int
+    MONEY_FIELD_NUMBER: _builtins.int
+    credits: _builtins.float
+    """In credits of the providers, added up; 0 to 1,000,000,000, to a millionth."""
+    money: _builtins.float
+    """In the money that the credits are configured to cost; 0 to 1,000,000,000, to a millionth."""
+    def __init__(
+        self,
+        *,
+        credits: _builtins.float | None = ...,
+        money: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_credits", b"_credits", "_money", b"_money", "credits", b"credits", "money", b"money"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_credits", b"_credits", "_money", b"_money", "credits", b"credits", "money", b"money"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__credits: _TypeAlias = _typing.Literal["credits"]  # noqa: Y015
+    _WhichOneofArgType__credits: _TypeAlias = _typing.Literal["_credits", b"_credits"]  # noqa: Y015
+    _WhichOneofReturnType__money: _TypeAlias = _typing.Literal["money"]  # noqa: Y015
+    _WhichOneofArgType__money: _TypeAlias = _typing.Literal["_money", b"_money"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__credits) -> _WhichOneofReturnType__credits | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__money) -> _WhichOneofReturnType__money | None: ...
+
+Global___Budget: _TypeAlias = Budget  # noqa: Y015
 
 @_typing.final
 class ContactBatchSet(_message.Message):

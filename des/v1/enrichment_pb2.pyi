@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from des.v1 import contact_pb2 as _contact_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -111,6 +112,8 @@ class Enrichment(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    SPEND_FIELD_NUMBER: _builtins.int
     erid: _builtins.str
     """The enrichment request id."""
     state: Global___EnrichmentState.ValueType
@@ -135,6 +138,14 @@ class Enrichment(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it last changed."""
 
+    @_builtins.property
+    def options(self) -> _contact_pb2.EnrichmentOptions:
+        """How it is worked; unset where nobody has said anything."""
+
+    @_builtins.property
+    def spend(self) -> Global___Spend:
+        """What it costs."""
+
     def __init__(
         self,
         *,
@@ -146,14 +157,78 @@ class Enrichment(_message.Message):
         revision: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        options: _contact_pb2.EnrichmentOptions | None = ...,
+        spend: Global___Spend | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "progress", b"progress", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "options", b"options", "progress", b"progress", "spend", b"spend", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "erid", b"erid", "fields_to_be_enriched", b"fields_to_be_enriched", "progress", b"progress", "revision", b"revision", "sealed", b"sealed", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "erid", b"erid", "fields_to_be_enriched", b"fields_to_be_enriched", "options", b"options", "progress", b"progress", "revision", b"revision", "sealed", b"sealed", "spend", b"spend", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Enrichment: _TypeAlias = Enrichment  # noqa: Y015
+
+@_typing.final
+class Spend(_message.Message):
+    """What an enrichment costs, exactly."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESERVED_FIELD_NUMBER: _builtins.int
+    SPENT_FIELD_NUMBER: _builtins.int
+    SAVED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reserved(self) -> Global___Amount:
+        """Set aside for calls whose charge is not known yet."""
+
+    @_builtins.property
+    def spent(self) -> Global___Amount:
+        """Charged by the providers."""
+
+    @_builtins.property
+    def saved(self) -> Global___Amount:
+        """Not charged, since the answer was at hand or asked for by another at the same time."""
+
+    def __init__(
+        self,
+        *,
+        reserved: Global___Amount | None = ...,
+        spent: Global___Amount | None = ...,
+        saved: Global___Amount | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reserved", b"reserved", "saved", b"saved", "spent", b"spent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reserved", b"reserved", "saved", b"saved", "spent", b"spent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Spend: _TypeAlias = Spend  # noqa: Y015
+
+@_typing.final
+class Amount(_message.Message):
+    """Credits, and the money that they cost."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CREDITS_FIELD_NUMBER: _builtins.int
+    MONEY_FIELD_NUMBER: _builtins.int
+    credits: _builtins.float
+    """Credits of the providers, added up."""
+    money: _builtins.float
+    """Money, as the credits are configured to cost."""
+    def __init__(
+        self,
+        *,
+        credits: _builtins.float = ...,
+        money: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credits", b"credits", "money", b"money"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Amount: _TypeAlias = Amount  # noqa: Y015
 
 @_typing.final
 class Progress(_message.Message):
@@ -293,6 +368,7 @@ class FieldResult(_message.Message):
     VERIFICATION_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     SAVED_FIELD_NUMBER: _builtins.int
+    CALL_ID_FIELD_NUMBER: _builtins.int
     state: Global___FieldState.ValueType
     """Its state."""
     value: _builtins.str
@@ -315,6 +391,8 @@ class FieldResult(_message.Message):
     """`answer_store` or `coalesced` where the provider was not asked again; else empty."""
     saved: _builtins.float
     """Credits that this spared."""
+    call_id: _builtins.str
+    """The call in DES's ledger whose charge `cost` is; each charge stands on one receipt."""
     @_builtins.property
     def decide_time(self) -> _timestamp_pb2.Timestamp:
         """When it was decided."""
@@ -339,10 +417,11 @@ class FieldResult(_message.Message):
         verification: _builtins.str = ...,
         source: _builtins.str = ...,
         saved: _builtins.float = ...,
+        call_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "confidence", b"confidence", "cost", b"cost", "decide_time", b"decide_time", "evidence", b"evidence", "provider", b"provider", "reason", b"reason", "reference", b"reference", "saved", b"saved", "source", b"source", "state", b"state", "value", b"value", "verification", b"verification"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "call_id", b"call_id", "confidence", b"confidence", "cost", b"cost", "decide_time", b"decide_time", "evidence", b"evidence", "provider", b"provider", "reason", b"reason", "reference", b"reference", "saved", b"saved", "source", b"source", "state", b"state", "value", b"value", "verification", b"verification"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -357,22 +436,34 @@ class Attempt(_message.Message):
     PROVIDER_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
+    SAVED_FIELD_NUMBER: _builtins.int
+    CALL_ID_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """Who."""
     outcome: _builtins.str
     """The outcome of the call: `found`, `miss`, `invalid_input`, `transient`, `unknown`, …"""
     reason: _builtins.str
     """Why, where the outcome needs a reason."""
+    cost: _builtins.float
+    """What was charged though nothing was found, in the provider's credits."""
+    saved: _builtins.float
+    """Credits that were not paid again for the same."""
+    call_id: _builtins.str
+    """The call in DES's ledger whose charge `cost` is."""
     def __init__(
         self,
         *,
         provider: _builtins.str = ...,
         outcome: _builtins.str = ...,
         reason: _builtins.str = ...,
+        cost: _builtins.float = ...,
+        saved: _builtins.float = ...,
+        call_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "provider", b"provider", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "cost", b"cost", "outcome", b"outcome", "provider", b"provider", "reason", b"reason", "saved", b"saved"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -385,16 +476,22 @@ class CreateEnrichmentRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ERID_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
     erid: _builtins.str
     """The ERID, a UUID."""
+    @_builtins.property
+    def options(self) -> _contact_pb2.EnrichmentOptions:
+        """How it is to be worked. ALREADY_EXISTS (CONFLICTING_OPTIONS) where the ERID has others."""
+
     def __init__(
         self,
         *,
         erid: _builtins.str = ...,
+        options: _contact_pb2.EnrichmentOptions | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["options", b"options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["erid", b"erid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["erid", b"erid", "options", b"options"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -423,6 +520,70 @@ class CreateEnrichmentResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CreateEnrichmentResponse: _TypeAlias = CreateEnrichmentResponse  # noqa: Y015
+
+@_typing.final
+class UpdateEnrichmentRequest(_message.Message):
+    """Asks for the options to be changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ERID_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    erid: _builtins.str
+    """The ERID."""
+    @_builtins.property
+    def options(self) -> _contact_pb2.EnrichmentOptions:
+        """What is set here is changed to it; the rest stays as it is."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Options that are to be taken away where `options` does not set them: `minimum_confidence`, `max_age_s`,
+        `budget.credits`, `budget.money`, `budget`, `priority`. Left out, only what `options` sets is changed.
+        """
+
+    def __init__(
+        self,
+        *,
+        erid: _builtins.str = ...,
+        options: _contact_pb2.EnrichmentOptions | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["options", b"options", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["erid", b"erid", "options", b"options", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateEnrichmentRequest: _TypeAlias = UpdateEnrichmentRequest  # noqa: Y015
+
+@_typing.final
+class UpdateEnrichmentResponse(_message.Message):
+    """The changed enrichment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENRICHMENT_FIELD_NUMBER: _builtins.int
+    RESUMED_CONTACTS_FIELD_NUMBER: _builtins.int
+    resumed_contacts: _builtins.int
+    """Contacts that are outstanding again."""
+    @_builtins.property
+    def enrichment(self) -> Global___Enrichment:
+        """The object."""
+
+    def __init__(
+        self,
+        *,
+        enrichment: Global___Enrichment | None = ...,
+        resumed_contacts: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["enrichment", b"enrichment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["enrichment", b"enrichment", "resumed_contacts", b"resumed_contacts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateEnrichmentResponse: _TypeAlias = UpdateEnrichmentResponse  # noqa: Y015
 
 @_typing.final
 class GetEnrichmentRequest(_message.Message):

@@ -50,6 +50,11 @@ class EnrichmentServiceStub:
                 request_serializer=des_dot_v1_dot_enrichment__pb2.ListEnrichmentsRequest.SerializeToString,
                 response_deserializer=des_dot_v1_dot_enrichment__pb2.ListEnrichmentsResponse.FromString,
                 _registered_method=True)
+        self.UpdateEnrichment = channel.unary_unary(
+                '/des.v1.EnrichmentService/UpdateEnrichment',
+                request_serializer=des_dot_v1_dot_enrichment__pb2.UpdateEnrichmentRequest.SerializeToString,
+                response_deserializer=des_dot_v1_dot_enrichment__pb2.UpdateEnrichmentResponse.FromString,
+                _registered_method=True)
         self.SealEnrichment = channel.unary_unary(
                 '/des.v1.EnrichmentService/SealEnrichment',
                 request_serializer=des_dot_v1_dot_enrichment__pb2.SealEnrichmentRequest.SerializeToString,
@@ -92,6 +97,14 @@ class EnrichmentServiceServicer:
 
     def ListEnrichments(self, request, context):
         """The tenant's enrichments, newest first, without their contacts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateEnrichment(self, request, context):
+        """Changes the options. A raised budget resumes what the cap had ended, and nothing else: fields that are OVER_BUDGET
+        are outstanding again, and what was found stays as it is. Repeating it is harmless.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -143,6 +156,11 @@ def add_EnrichmentServiceServicer_to_server(servicer, server):
                     servicer.ListEnrichments,
                     request_deserializer=des_dot_v1_dot_enrichment__pb2.ListEnrichmentsRequest.FromString,
                     response_serializer=des_dot_v1_dot_enrichment__pb2.ListEnrichmentsResponse.SerializeToString,
+            ),
+            'UpdateEnrichment': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateEnrichment,
+                    request_deserializer=des_dot_v1_dot_enrichment__pb2.UpdateEnrichmentRequest.FromString,
+                    response_serializer=des_dot_v1_dot_enrichment__pb2.UpdateEnrichmentResponse.SerializeToString,
             ),
             'SealEnrichment': grpc.unary_unary_rpc_method_handler(
                     servicer.SealEnrichment,
@@ -247,6 +265,33 @@ class EnrichmentService:
             '/des.v1.EnrichmentService/ListEnrichments',
             des_dot_v1_dot_enrichment__pb2.ListEnrichmentsRequest.SerializeToString,
             des_dot_v1_dot_enrichment__pb2.ListEnrichmentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateEnrichment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/des.v1.EnrichmentService/UpdateEnrichment',
+            des_dot_v1_dot_enrichment__pb2.UpdateEnrichmentRequest.SerializeToString,
+            des_dot_v1_dot_enrichment__pb2.UpdateEnrichmentResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,10 @@ class EnrichmentServiceStub:
     """The object as it stands, with a page of its contacts. NOT_FOUND where nothing of the ERID was accepted yet."""
     ListEnrichments: _grpc.UnaryUnaryMultiCallable[_enrichment_pb2.ListEnrichmentsRequest, _enrichment_pb2.ListEnrichmentsResponse]
     """The tenant's enrichments, newest first, without their contacts."""
+    UpdateEnrichment: _grpc.UnaryUnaryMultiCallable[_enrichment_pb2.UpdateEnrichmentRequest, _enrichment_pb2.UpdateEnrichmentResponse]
+    """Changes the options. A raised budget resumes what the cap had ended, and nothing else: fields that are OVER_BUDGET
+    are outstanding again, and what was found stays as it is. Repeating it is harmless.
+    """
     SealEnrichment: _grpc.UnaryUnaryMultiCallable[_enrichment_pb2.SealEnrichmentRequest, _enrichment_pb2.SealEnrichmentResponse]
     """Says that no more batches come. Sealed and settled is completed."""
     CancelEnrichment: _grpc.UnaryUnaryMultiCallable[_enrichment_pb2.CancelEnrichmentRequest, _enrichment_pb2.CancelEnrichmentResponse]
@@ -61,6 +65,10 @@ class EnrichmentServiceAsyncStub(EnrichmentServiceStub):
     """The object as it stands, with a page of its contacts. NOT_FOUND where nothing of the ERID was accepted yet."""
     ListEnrichments: _aio.UnaryUnaryMultiCallable[_enrichment_pb2.ListEnrichmentsRequest, _enrichment_pb2.ListEnrichmentsResponse]  # type: ignore[assignment]
     """The tenant's enrichments, newest first, without their contacts."""
+    UpdateEnrichment: _aio.UnaryUnaryMultiCallable[_enrichment_pb2.UpdateEnrichmentRequest, _enrichment_pb2.UpdateEnrichmentResponse]  # type: ignore[assignment]
+    """Changes the options. A raised budget resumes what the cap had ended, and nothing else: fields that are OVER_BUDGET
+    are outstanding again, and what was found stays as it is. Repeating it is harmless.
+    """
     SealEnrichment: _aio.UnaryUnaryMultiCallable[_enrichment_pb2.SealEnrichmentRequest, _enrichment_pb2.SealEnrichmentResponse]  # type: ignore[assignment]
     """Says that no more batches come. Sealed and settled is completed."""
     CancelEnrichment: _aio.UnaryUnaryMultiCallable[_enrichment_pb2.CancelEnrichmentRequest, _enrichment_pb2.CancelEnrichmentResponse]  # type: ignore[assignment]
@@ -98,6 +106,16 @@ class EnrichmentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_enrichment_pb2.ListEnrichmentsResponse, _abc.Awaitable[_enrichment_pb2.ListEnrichmentsResponse]]:
         """The tenant's enrichments, newest first, without their contacts."""
+
+    @_abc_1.abstractmethod
+    def UpdateEnrichment(
+        self,
+        request: _enrichment_pb2.UpdateEnrichmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_enrichment_pb2.UpdateEnrichmentResponse, _abc.Awaitable[_enrichment_pb2.UpdateEnrichmentResponse]]:
+        """Changes the options. A raised budget resumes what the cap had ended, and nothing else: fields that are OVER_BUDGET
+        are outstanding again, and what was found stays as it is. Repeating it is harmless.
+        """
 
     @_abc_1.abstractmethod
     def SealEnrichment(

@@ -12,9 +12,11 @@ import msgspec
 from des import limits
 from des.contact import Contact, ContactBatch
 from des.errors import InvalidInput
+from des.options import options_of
 from des.v1 import contact_pb2
 from des.wire.encoded import EncodedBatch, decoded
 from des.wire.faults import REQUIRED_KEYS, explain
+from des.wire.options import OptionsDocument, keys_of, stated_in_document
 from des.wire.protobuf import assemble, check
 from des.wire.rules import TEXTS, Row, row_of
 
@@ -52,6 +54,10 @@ class ContactBatchDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
             extra_json_schema={"examples": [_UUID]},
         ),
     ] = ""
+    options: Annotated[
+        OptionsDocument | msgspec.UnsetType,
+        msgspec.Meta(description="How the ERID is to be worked; no part of the content that makes a batch the same."),
+    ] = msgspec.UNSET
 
 
 _DECODER: Final = msgspec.json.Decoder(ContactBatchDocument)
@@ -87,8 +93,11 @@ def _read(body: bytes) -> ContactBatchDocument:
 
 def _encode(document: ContactBatchDocument, tenant: str, fields: frozenset[str]) -> EncodedBatch:
     rows = list(map(row_of, document.contact_list))
-    erid, batch_id, asked = check(document.erid, document.batch_id, document.fields_to_be_enriched, rows, fields)
-    return assemble(tenant, erid, batch_id, asked, content=_content(rows))
+    said = stated_in_document(document.options)
+    erid, batch_id, asked = check(
+        document.erid, document.batch_id, document.fields_to_be_enriched, rows, fields, said=said
+    )
+    return assemble(tenant, erid, batch_id, asked, content=_content(rows), options=options_of(said) if said else None)
 
 
 def _content(rows: Sequence[Row]) -> contact_pb2.ContactBatch:
@@ -108,7 +117,8 @@ def _keys_are_unique(body: bytes, document: ContactBatchDocument) -> bool:
     if b"\\u003" in body:
         return False
     rows = list(map(row_of, document.contact_list))
-    keys = len(REQUIRED_KEYS) + bool(document.batch_id) + sum(len(TEXTS) - row.count("") for row in rows)
+    keys = len(REQUIRED_KEYS) + bool(document.batch_id) + keys_of(document.options)
+    keys += sum(len(TEXTS) - row.count("") for row in rows)
     texts = ["".join(row) for row in rows]
     texts += (document.erid, document.batch_id, *document.fields_to_be_enriched)
     return body.count(b":") == keys + "".join(texts).count(":")

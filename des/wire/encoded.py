@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 
 from des.contact import Contact, ContactBatch
+from des.options import Options
 
 
 class EncodedBatch(msgspec.Struct, frozen=True, gc=False):
@@ -21,6 +22,7 @@ class EncodedBatch(msgspec.Struct, frozen=True, gc=False):
     part: int = 0
     parts: int = 1
     first_position: int = 0
+    options: Options | None = None
 
 
 def decoded(batch: EncodedBatch, contacts: Iterable[Contact]) -> ContactBatch:
@@ -36,6 +38,7 @@ def decoded(batch: EncodedBatch, contacts: Iterable[Contact]) -> ContactBatch:
         batch.part,
         batch.parts,
         batch.first_position,
+        batch.options,
     )
 
 
@@ -52,4 +55,5 @@ def encoded(batch: ContactBatch) -> EncodedBatch:
         batch.part,
         batch.parts,
         batch.first_position,
+        batch.options,
     )

@@ -10,10 +10,12 @@ from typing import Any, Final, NoReturn
 
 from des import limits
 from des.errors import InvalidInput
+from des.wire.options import BUDGET_KEYS
+from des.wire.options import KEYS as OPTION_KEYS
 from des.wire.rules import TEXTS, Finding, contact_findings, finding, refusal, shown
 
 REQUIRED_KEYS: Final = ("erid", "contact_list", "fields_to_be_enriched")
-_KEYS: Final = (*REQUIRED_KEYS, "batch_id")
+_KEYS: Final = (*REQUIRED_KEYS, "batch_id", "options")
 
 
 def explain(body: bytes) -> InvalidInput | None:
@@ -24,6 +26,19 @@ def explain(body: bytes) -> InvalidInput | None:
     document = _parse(body)
     found = list(_form_findings(document)) or list(_content_findings(document))
     return refusal(found, _text_at(document, "erid"), _text_at(document, "batch_id")) if found else None
+
+
+def explain_options(body: bytes, *, nulls: bool) -> InvalidInput | None:
+    """Do as `explain` does with a document that has `options` alone; with `nulls` a null takes an option away."""
+    document = _parse(body)
+    if isinstance(document, _Object):
+        found = list(_key_findings("", document, ("options",)))
+        for key, value in document:
+            if key == "options":
+                found += _option_findings(value, nulls=nulls)
+    else:
+        found = [_wrong_type("", document, "an object")]
+    return refusal(found) if found else None
 
 
 class _Object(list[tuple[str, object]]):
@@ -102,6 +117,8 @@ def _form_findings(document: object) -> Iterator[Finding]:
                 yield from _contact_list_findings(value)
             case "fields_to_be_enriched":
                 yield from _text_list_findings(key, value)
+            case "options":
+                yield from _option_findings(value)
             case "erid" | "batch_id" if not isinstance(value, str):
                 yield _wrong_type(key, value, "a string")
             case _:
@@ -127,6 +144,32 @@ def _contact_list_findings(value: object) -> Iterator[Finding]:
         for key, text in contact:
             if key in TEXTS and not isinstance(text, str):
                 yield _wrong_type(f"{place}.{key}", text, "a string; leave the key out where there is none")
+
+
+def _option_findings(value: object, *, nulls: bool = False) -> Iterator[Finding]:
+    """Yield what is wrong with the form of options; their numbers are looked at when they can be read."""
+    if not isinstance(value, _Object):
+        yield _wrong_type("options", value, "an object; leave the key out where there is nothing to say")
+        return
+    yield from _key_findings("options.", value, OPTION_KEYS)
+    for key, inner in value:
+        if key != "budget":
+            yield from _number_findings(f"options.{key}", inner, known=key in OPTION_KEYS, nulls=nulls)
+        elif inner is None and nulls:
+            continue
+        elif not isinstance(inner, _Object):
+            yield _wrong_type("options.budget", inner, "an object with credits, money or both")
+        else:
+            yield from _key_findings("options.budget.", inner, BUDGET_KEYS)
+            for name, amount in inner:
+                yield from _number_findings(f"options.budget.{name}", amount, known=name in BUDGET_KEYS, nulls=nulls)
+
+
+def _number_findings(place: str, value: object, *, known: bool, nulls: bool) -> Iterator[Finding]:
+    if nulls and value is None:
+        return
+    if known and (isinstance(value, bool) or not isinstance(value, int)):  # every number is read as an integer
+        yield _wrong_type(place, value, "a number; leave the key out where there is none")
 
 
 def _text_list_findings(key: str, value: object) -> Iterator[Finding]:

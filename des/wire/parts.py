@@ -9,8 +9,10 @@ from typing import Final
 
 from des import limits
 from des.contact import ContactBatch
+from des.options import Options
 from des.v1 import contact_pb2
 from des.wire.encoded import EncodedBatch, decoded, encoded
+from des.wire.options import options_field, options_message
 
 PART_BYTES_MAX: Final = limits.MESSAGE_BYTES_MAX - 64 * limits.KIB
 """Contacts of one part, encoded; the rest of a message is for ids, the fields and the envelope of a set."""
@@ -23,7 +25,7 @@ def split(batch: ContactBatch) -> list[ContactBatch]:
 
     All parts carry the batch's id and content hash.
     """
-    if batch.parts > 1 or _fits(batch.payload, len(batch.contacts)):
+    if batch.parts > 1 or _fits(batch.payload, len(batch.contacts), batch.options):
         return [batch]
     return [
         decoded(part, batch.contacts[part.first_position : part.first_position + part.contacts])
@@ -33,7 +35,7 @@ def split(batch: ContactBatch) -> list[ContactBatch]:
 
 def split_encoded(batch: EncodedBatch) -> list[EncodedBatch]:
     """Do as `split` does with what a door has."""
-    if batch.parts > 1 or _fits(batch.payload, batch.contacts):
+    if batch.parts > 1 or _fits(batch.payload, batch.contacts, batch.options):
         return [batch]
     whole = contact_pb2.ContactBatch.FromString(batch.payload)
     cuts = list(_cuts([contact.ByteSize() + _ENTRY_BYTES for contact in whole.contact_list]))
@@ -42,8 +44,10 @@ def split_encoded(batch: EncodedBatch) -> list[EncodedBatch]:
     return [_part(batch, whole, number, len(cuts), cut) for number, cut in enumerate(cuts)]
 
 
-def _fits(payload: bytes, contacts: int) -> bool:
-    return len(payload) <= PART_BYTES_MAX and contacts <= limits.CONTACTS_PER_MESSAGE_MAX
+def _fits(payload: bytes, contacts: int, options: Options | None) -> bool:
+    # Without the options: they are no content, and the same batch is cut alike with and without them.
+    content_bytes = len(payload) - len(options_field(options))
+    return content_bytes <= PART_BYTES_MAX and contacts <= limits.CONTACTS_PER_MESSAGE_MAX
 
 
 def _cuts(sizes: Sequence[int]) -> Iterator[slice]:
@@ -69,6 +73,7 @@ def _part(batch: EncodedBatch, whole: contact_pb2.ContactBatch, number: int, par
         parts=parts,
         first_position=cut.start,
         content_hash=batch.content_hash,
+        options=None if batch.options is None else options_message(batch.options),
     )
     return EncodedBatch(
         batch.tenant,
@@ -81,6 +86,7 @@ def _part(batch: EncodedBatch, whole: contact_pb2.ContactBatch, number: int, par
         number,
         parts,
         cut.start,
+        batch.options,
     )
 
 

@@ -1,18 +1,20 @@
 """Protobuf ⇄ contacts, and the canonical form that every door ends in.
 
-Canonical content is a `ContactBatch` with contacts and fields alone. The ids come before them by field number, so a
-payload is the header's bytes followed by the content's.
+Canonical content is a `ContactBatch` with contacts and fields alone. The ids come before them by field number and the
+options after them, so a payload is the header's bytes, the content's, and those of the options where there are some.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import chain, starmap
+from itertools import starmap
 from uuid import UUID
 
 from des import limits
 from des.contact import Contact, ContactBatch
+from des.options import Options, Stated, options_of
 from des.v1 import contact_pb2
 from des.wire.encoded import EncodedBatch, decoded
 from des.wire.identity import batch_id_of, hash_of, identity_findings, parse_uuid
+from des.wire.options import acceptable, option_findings, options_field, stated_in_message
 from des.wire.rules import (
     Finding,
     Row,
@@ -27,6 +29,7 @@ from des.wire.rules import (
 _HASH_BYTES = 32
 _ERID_HEADER = b"\x0a\x24"  # field 1, 36 bytes of text
 _BATCH_ID_HEADER = b"\x12\x24"  # field 2, 36 bytes of text
+_NOTHING: Stated = {}
 
 
 def decode_contacts(payload: bytes) -> tuple[Contact, ...]:
@@ -57,7 +60,10 @@ def decode_part(message: contact_pb2.ContactBatch, tenant: str, fields: frozense
     if wrong:
         raise refusal(wrong, message.erid, message.batch_id)
     rows = list(map(row_of, message.contact_list))
-    erid, batch_id, asked = check(message.erid, message.batch_id, list(message.fields_to_be_enriched), rows, fields)
+    said = stated_in_message(message.options) if message.HasField("options") else _NOTHING
+    erid, batch_id, asked = check(
+        message.erid, message.batch_id, list(message.fields_to_be_enriched), rows, fields, said=said
+    )
     part = EncodedBatch(
         tenant,
         erid,
@@ -69,6 +75,7 @@ def decode_part(message: contact_pb2.ContactBatch, tenant: str, fields: frozense
         message.part,
         message.parts,
         message.first_position,
+        options_of(said) if said else None,
     )
     return decoded(part, starmap(Contact, rows))
 
@@ -79,16 +86,22 @@ def _encode(
     if message.parts > 1:
         wrong = finding("INVALID_PART", "parts", "is set by DES alone; send the batch whole")
         raise refusal([wrong], message.erid, message.batch_id)
-    erid, batch_id, asked = check(message.erid, message.batch_id, list(message.fields_to_be_enriched), rows, fields)
-    for beside_content in ("erid", "batch_id", "part", "parts", "first_position", "content_hash"):
+    said = stated_in_message(message.options) if message.HasField("options") else _NOTHING
+    erid, batch_id, asked = check(
+        message.erid, message.batch_id, list(message.fields_to_be_enriched), rows, fields, said=said
+    )
+    for beside_content in ("erid", "batch_id", "part", "parts", "first_position", "content_hash", "options"):
         message.ClearField(beside_content)
-    return assemble(tenant, erid, batch_id, asked, content=message)
+    return assemble(tenant, erid, batch_id, asked, content=message, options=options_of(said) if said else None)
 
 
 def check(
-    erid: str, batch_id: str, names: Sequence[str], rows: Sequence[Row], fields: frozenset[str]
+    erid: str, batch_id: str, names: Sequence[str], rows: Sequence[Row], fields: frozenset[str], *, said: Stated
 ) -> tuple[UUID, UUID | None, tuple[str, ...]]:
-    """Return ERID, given batch id, and the fields sorted and unique. Raises InvalidInput with every wrong place."""
+    """Return ERID, given batch id, and the fields sorted and unique. Raises InvalidInput with every wrong place.
+
+    `said`: what its options say.
+    """
     erid_read = parse_uuid(erid)
     batch_id_read = parse_uuid(batch_id) if batch_id else None
     asked = tuple(sorted(set(names)))
@@ -98,8 +111,14 @@ def check(
         or not 0 < len(asked) <= limits.FIELDS_PER_BATCH_MAX
         or not fields.issuperset(asked)
         or suspicious(rows)
+        or (said and not acceptable(said))
     ):
-        found = list(chain(identity_findings(erid, batch_id), field_findings(names, fields), contact_findings(rows)))
+        found = [
+            *identity_findings(erid, batch_id),
+            *field_findings(names, fields),
+            *option_findings(said),
+            *contact_findings(rows),
+        ]
         if found or erid_read is None:
             raise refusal(found, erid, batch_id)
     return erid_read, batch_id_read, asked
@@ -112,6 +131,7 @@ def assemble(
     asked: tuple[str, ...],
     *,
     content: contact_pb2.ContactBatch,
+    options: Options | None,
 ) -> EncodedBatch:
     """Give what was checked its identity; `content` holds its contacts, and its fields in any order."""
     content.DiscardUnknownFields()
@@ -121,7 +141,8 @@ def assemble(
     batch_id = batch_id or batch_id_of(erid, content_hash)
     header = b"".join((_ERID_HEADER, str(erid).encode(), _BATCH_ID_HEADER, str(batch_id).encode()))
     contacts = len(content.contact_list)
-    return EncodedBatch(tenant, erid, batch_id, asked, contacts, content_hash, header + canonical)
+    payload = header + canonical + (options_field(options) if options is not None else b"")
+    return EncodedBatch(tenant, erid, batch_id, asked, contacts, content_hash, payload, options=options)
 
 
 def _part_findings(message: contact_pb2.ContactBatch) -> Iterator[Finding]:

@@ -170,7 +170,9 @@ type ContactBatch struct {
 	// Set by DES with `part`: position in the whole batch of the first contact of this part.
 	FirstPosition uint32 `protobuf:"varint,7,opt,name=first_position,json=firstPosition,proto3" json:"first_position,omitempty"`
 	// Set by DES with `part`: SHA-256 of the whole batch's canonical content, 32 bytes.
-	ContentHash   []byte `protobuf:"bytes,8,opt,name=content_hash,json=contentHash,proto3" json:"content_hash,omitempty"`
+	ContentHash []byte `protobuf:"bytes,8,opt,name=content_hash,json=contentHash,proto3" json:"content_hash,omitempty"`
+	// How the ERID is to be worked. It stands beside the content: the same batch with and without it is the same batch.
+	Options       *EnrichmentOptions `protobuf:"bytes,9,opt,name=options,proto3" json:"options,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -261,6 +263,143 @@ func (x *ContactBatch) GetContentHash() []byte {
 	return nil
 }
 
+func (x *ContactBatch) GetOptions() *EnrichmentOptions {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
+// How an ERID is to be worked: what of it is set, is set for the whole ERID. The first batch, or CreateEnrichment, that
+// has options sets them; a later batch with others is refused (CONFLICTING_OPTIONS), UpdateEnrichment changes them.
+type EnrichmentOptions struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A value that is less sure is not taken, 0 to 1; unset: any is.
+	MinimumConfidence *float64 `protobuf:"fixed64,1,opt,name=minimum_confidence,json=minimumConfidence,proto3,oneof" json:"minimum_confidence,omitempty"`
+	// How old an answer may be that is taken in place of asking again, in seconds, 0 to 315,360,000 (ten years). It
+	// shortens what the service is set to, and never lengthens it.
+	MaxAgeS *float64 `protobuf:"fixed64,2,opt,name=max_age_s,json=maxAgeS,proto3,oneof" json:"max_age_s,omitempty"`
+	// The most that may be spent; unset: no cap of this ERID.
+	Budget *Budget `protobuf:"bytes,3,opt,name=budget,proto3" json:"budget,omitempty"`
+	// 0 (last) to 9 (first) among the tenant's enrichments; unset: 4.
+	Priority      *uint32 `protobuf:"varint,4,opt,name=priority,proto3,oneof" json:"priority,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EnrichmentOptions) Reset() {
+	*x = EnrichmentOptions{}
+	mi := &file_des_v1_contact_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EnrichmentOptions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EnrichmentOptions) ProtoMessage() {}
+
+func (x *EnrichmentOptions) ProtoReflect() protoreflect.Message {
+	mi := &file_des_v1_contact_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EnrichmentOptions.ProtoReflect.Descriptor instead.
+func (*EnrichmentOptions) Descriptor() ([]byte, []int) {
+	return file_des_v1_contact_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *EnrichmentOptions) GetMinimumConfidence() float64 {
+	if x != nil && x.MinimumConfidence != nil {
+		return *x.MinimumConfidence
+	}
+	return 0
+}
+
+func (x *EnrichmentOptions) GetMaxAgeS() float64 {
+	if x != nil && x.MaxAgeS != nil {
+		return *x.MaxAgeS
+	}
+	return 0
+}
+
+func (x *EnrichmentOptions) GetBudget() *Budget {
+	if x != nil {
+		return x.Budget
+	}
+	return nil
+}
+
+func (x *EnrichmentOptions) GetPriority() uint32 {
+	if x != nil && x.Priority != nil {
+		return *x.Priority
+	}
+	return 0
+}
+
+// A cap, which is never passed. Both may be set; what is unset is not capped.
+type Budget struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In credits of the providers, added up; 0 to 1,000,000,000, to a millionth.
+	Credits *float64 `protobuf:"fixed64,1,opt,name=credits,proto3,oneof" json:"credits,omitempty"`
+	// In the money that the credits are configured to cost; 0 to 1,000,000,000, to a millionth.
+	Money         *float64 `protobuf:"fixed64,2,opt,name=money,proto3,oneof" json:"money,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Budget) Reset() {
+	*x = Budget{}
+	mi := &file_des_v1_contact_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Budget) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Budget) ProtoMessage() {}
+
+func (x *Budget) ProtoReflect() protoreflect.Message {
+	mi := &file_des_v1_contact_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Budget.ProtoReflect.Descriptor instead.
+func (*Budget) Descriptor() ([]byte, []int) {
+	return file_des_v1_contact_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Budget) GetCredits() float64 {
+	if x != nil && x.Credits != nil {
+		return *x.Credits
+	}
+	return 0
+}
+
+func (x *Budget) GetMoney() float64 {
+	if x != nil && x.Money != nil {
+		return *x.Money
+	}
+	return 0
+}
+
 // Several batches of one tenant in one message (AMQP `type` = `des.v1.ContactBatchSet`).
 type ContactBatchSet struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -274,7 +413,7 @@ type ContactBatchSet struct {
 
 func (x *ContactBatchSet) Reset() {
 	*x = ContactBatchSet{}
-	mi := &file_des_v1_contact_proto_msgTypes[2]
+	mi := &file_des_v1_contact_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -286,7 +425,7 @@ func (x *ContactBatchSet) String() string {
 func (*ContactBatchSet) ProtoMessage() {}
 
 func (x *ContactBatchSet) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_contact_proto_msgTypes[2]
+	mi := &file_des_v1_contact_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -299,7 +438,7 @@ func (x *ContactBatchSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContactBatchSet.ProtoReflect.Descriptor instead.
 func (*ContactBatchSet) Descriptor() ([]byte, []int) {
-	return file_des_v1_contact_proto_rawDescGZIP(), []int{2}
+	return file_des_v1_contact_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ContactBatchSet) GetTenant() string {
@@ -334,7 +473,7 @@ const file_des_v1_contact_proto_rawDesc = "" +
 	"\acountry\x18\t \x01(\tR\acountry\x12\x1f\n" +
 	"\vexternal_id\x18\n" +
 	" \x01(\tR\n" +
-	"externalId\"\x98\x02\n" +
+	"externalId\"\xcd\x02\n" +
 	"\fContactBatch\x12\x12\n" +
 	"\x04erid\x18\x01 \x01(\tR\x04erid\x12\x19\n" +
 	"\bbatch_id\x18\x02 \x01(\tR\abatchId\x122\n" +
@@ -343,7 +482,23 @@ const file_des_v1_contact_proto_rawDesc = "" +
 	"\x04part\x18\x05 \x01(\rR\x04part\x12\x14\n" +
 	"\x05parts\x18\x06 \x01(\rR\x05parts\x12%\n" +
 	"\x0efirst_position\x18\a \x01(\rR\rfirstPosition\x12!\n" +
-	"\fcontent_hash\x18\b \x01(\fR\vcontentHash\"Y\n" +
+	"\fcontent_hash\x18\b \x01(\fR\vcontentHash\x123\n" +
+	"\aoptions\x18\t \x01(\v2\x19.des.v1.EnrichmentOptionsR\aoptions\"\xe3\x01\n" +
+	"\x11EnrichmentOptions\x122\n" +
+	"\x12minimum_confidence\x18\x01 \x01(\x01H\x00R\x11minimumConfidence\x88\x01\x01\x12\x1f\n" +
+	"\tmax_age_s\x18\x02 \x01(\x01H\x01R\amaxAgeS\x88\x01\x01\x12&\n" +
+	"\x06budget\x18\x03 \x01(\v2\x0e.des.v1.BudgetR\x06budget\x12\x1f\n" +
+	"\bpriority\x18\x04 \x01(\rH\x02R\bpriority\x88\x01\x01B\x15\n" +
+	"\x13_minimum_confidenceB\f\n" +
+	"\n" +
+	"_max_age_sB\v\n" +
+	"\t_priority\"X\n" +
+	"\x06Budget\x12\x1d\n" +
+	"\acredits\x18\x01 \x01(\x01H\x00R\acredits\x88\x01\x01\x12\x19\n" +
+	"\x05money\x18\x02 \x01(\x01H\x01R\x05money\x88\x01\x01B\n" +
+	"\n" +
+	"\b_creditsB\b\n" +
+	"\x06_money\"Y\n" +
 	"\x0fContactBatchSet\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12.\n" +
 	"\abatches\x18\x02 \x03(\v2\x14.des.v1.ContactBatchR\abatchesB=Z;github.com/data-enrichment-service/des/proto/go/desv1;desv1b\x06proto3"
@@ -360,20 +515,24 @@ func file_des_v1_contact_proto_rawDescGZIP() []byte {
 	return file_des_v1_contact_proto_rawDescData
 }
 
-var file_des_v1_contact_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_des_v1_contact_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_des_v1_contact_proto_goTypes = []any{
-	(*Contact)(nil),         // 0: des.v1.Contact
-	(*ContactBatch)(nil),    // 1: des.v1.ContactBatch
-	(*ContactBatchSet)(nil), // 2: des.v1.ContactBatchSet
+	(*Contact)(nil),           // 0: des.v1.Contact
+	(*ContactBatch)(nil),      // 1: des.v1.ContactBatch
+	(*EnrichmentOptions)(nil), // 2: des.v1.EnrichmentOptions
+	(*Budget)(nil),            // 3: des.v1.Budget
+	(*ContactBatchSet)(nil),   // 4: des.v1.ContactBatchSet
 }
 var file_des_v1_contact_proto_depIdxs = []int32{
 	0, // 0: des.v1.ContactBatch.contact_list:type_name -> des.v1.Contact
-	1, // 1: des.v1.ContactBatchSet.batches:type_name -> des.v1.ContactBatch
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	2, // 1: des.v1.ContactBatch.options:type_name -> des.v1.EnrichmentOptions
+	3, // 2: des.v1.EnrichmentOptions.budget:type_name -> des.v1.Budget
+	1, // 3: des.v1.ContactBatchSet.batches:type_name -> des.v1.ContactBatch
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_des_v1_contact_proto_init() }
@@ -381,13 +540,15 @@ func file_des_v1_contact_proto_init() {
 	if File_des_v1_contact_proto != nil {
 		return
 	}
+	file_des_v1_contact_proto_msgTypes[2].OneofWrappers = []any{}
+	file_des_v1_contact_proto_msgTypes[3].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_des_v1_contact_proto_rawDesc), len(file_des_v1_contact_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

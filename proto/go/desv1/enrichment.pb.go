@@ -9,6 +9,7 @@ package desv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -174,7 +175,11 @@ type Enrichment struct {
 	// When the ERID was first seen.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// When it last changed.
-	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	// How it is worked; unset where nobody has said anything.
+	Options *EnrichmentOptions `protobuf:"bytes,9,opt,name=options,proto3" json:"options,omitempty"`
+	// What it costs.
+	Spend         *Spend `protobuf:"bytes,10,opt,name=spend,proto3" json:"spend,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -265,6 +270,139 @@ func (x *Enrichment) GetUpdateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Enrichment) GetOptions() *EnrichmentOptions {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
+func (x *Enrichment) GetSpend() *Spend {
+	if x != nil {
+		return x.Spend
+	}
+	return nil
+}
+
+// What an enrichment costs, exactly.
+type Spend struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Set aside for calls whose charge is not known yet.
+	Reserved *Amount `protobuf:"bytes,1,opt,name=reserved,proto3" json:"reserved,omitempty"`
+	// Charged by the providers.
+	Spent *Amount `protobuf:"bytes,2,opt,name=spent,proto3" json:"spent,omitempty"`
+	// Not charged, since the answer was at hand or asked for by another at the same time.
+	Saved         *Amount `protobuf:"bytes,3,opt,name=saved,proto3" json:"saved,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Spend) Reset() {
+	*x = Spend{}
+	mi := &file_des_v1_enrichment_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Spend) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Spend) ProtoMessage() {}
+
+func (x *Spend) ProtoReflect() protoreflect.Message {
+	mi := &file_des_v1_enrichment_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Spend.ProtoReflect.Descriptor instead.
+func (*Spend) Descriptor() ([]byte, []int) {
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Spend) GetReserved() *Amount {
+	if x != nil {
+		return x.Reserved
+	}
+	return nil
+}
+
+func (x *Spend) GetSpent() *Amount {
+	if x != nil {
+		return x.Spent
+	}
+	return nil
+}
+
+func (x *Spend) GetSaved() *Amount {
+	if x != nil {
+		return x.Saved
+	}
+	return nil
+}
+
+// Credits, and the money that they cost.
+type Amount struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Credits of the providers, added up.
+	Credits float64 `protobuf:"fixed64,1,opt,name=credits,proto3" json:"credits,omitempty"`
+	// Money, as the credits are configured to cost.
+	Money         float64 `protobuf:"fixed64,2,opt,name=money,proto3" json:"money,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Amount) Reset() {
+	*x = Amount{}
+	mi := &file_des_v1_enrichment_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Amount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Amount) ProtoMessage() {}
+
+func (x *Amount) ProtoReflect() protoreflect.Message {
+	mi := &file_des_v1_enrichment_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Amount.ProtoReflect.Descriptor instead.
+func (*Amount) Descriptor() ([]byte, []int) {
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Amount) GetCredits() float64 {
+	if x != nil {
+		return x.Credits
+	}
+	return 0
+}
+
+func (x *Amount) GetMoney() float64 {
+	if x != nil {
+		return x.Money
+	}
+	return 0
+}
+
 // Exact counts of one enrichment; every contact is counted once.
 type Progress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -284,7 +422,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[1]
+	mi := &file_des_v1_enrichment_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -296,7 +434,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[1]
+	mi := &file_des_v1_enrichment_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -309,7 +447,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{1}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Progress) GetContacts() uint64 {
@@ -364,7 +502,7 @@ type EnrichedContact struct {
 
 func (x *EnrichedContact) Reset() {
 	*x = EnrichedContact{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[2]
+	mi := &file_des_v1_enrichment_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -376,7 +514,7 @@ func (x *EnrichedContact) String() string {
 func (*EnrichedContact) ProtoMessage() {}
 
 func (x *EnrichedContact) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[2]
+	mi := &file_des_v1_enrichment_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -389,7 +527,7 @@ func (x *EnrichedContact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrichedContact.ProtoReflect.Descriptor instead.
 func (*EnrichedContact) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{2}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *EnrichedContact) GetBatchId() string {
@@ -448,14 +586,16 @@ type FieldResult struct {
 	// `answer_store` or `coalesced` where the provider was not asked again; else empty.
 	Source string `protobuf:"bytes,12,opt,name=source,proto3" json:"source,omitempty"`
 	// Credits that this spared.
-	Saved         float64 `protobuf:"fixed64,13,opt,name=saved,proto3" json:"saved,omitempty"`
+	Saved float64 `protobuf:"fixed64,13,opt,name=saved,proto3" json:"saved,omitempty"`
+	// The call in DES's ledger whose charge `cost` is; each charge stands on one receipt.
+	CallId        string `protobuf:"bytes,14,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FieldResult) Reset() {
 	*x = FieldResult{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[3]
+	mi := &file_des_v1_enrichment_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -467,7 +607,7 @@ func (x *FieldResult) String() string {
 func (*FieldResult) ProtoMessage() {}
 
 func (x *FieldResult) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[3]
+	mi := &file_des_v1_enrichment_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -480,7 +620,7 @@ func (x *FieldResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldResult.ProtoReflect.Descriptor instead.
 func (*FieldResult) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{3}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *FieldResult) GetState() FieldState {
@@ -574,6 +714,13 @@ func (x *FieldResult) GetSaved() float64 {
 	return 0
 }
 
+func (x *FieldResult) GetCallId() string {
+	if x != nil {
+		return x.CallId
+	}
+	return ""
+}
+
 // One provider asked for one field.
 type Attempt struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -582,14 +729,20 @@ type Attempt struct {
 	// The outcome of the call: `found`, `miss`, `invalid_input`, `transient`, `unknown`, …
 	Outcome string `protobuf:"bytes,2,opt,name=outcome,proto3" json:"outcome,omitempty"`
 	// Why, where the outcome needs a reason.
-	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// What was charged though nothing was found, in the provider's credits.
+	Cost float64 `protobuf:"fixed64,4,opt,name=cost,proto3" json:"cost,omitempty"`
+	// Credits that were not paid again for the same.
+	Saved float64 `protobuf:"fixed64,5,opt,name=saved,proto3" json:"saved,omitempty"`
+	// The call in DES's ledger whose charge `cost` is.
+	CallId        string `protobuf:"bytes,6,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Attempt) Reset() {
 	*x = Attempt{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[4]
+	mi := &file_des_v1_enrichment_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -601,7 +754,7 @@ func (x *Attempt) String() string {
 func (*Attempt) ProtoMessage() {}
 
 func (x *Attempt) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[4]
+	mi := &file_des_v1_enrichment_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -614,7 +767,7 @@ func (x *Attempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attempt.ProtoReflect.Descriptor instead.
 func (*Attempt) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{4}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Attempt) GetProvider() string {
@@ -638,18 +791,41 @@ func (x *Attempt) GetReason() string {
 	return ""
 }
 
+func (x *Attempt) GetCost() float64 {
+	if x != nil {
+		return x.Cost
+	}
+	return 0
+}
+
+func (x *Attempt) GetSaved() float64 {
+	if x != nil {
+		return x.Saved
+	}
+	return 0
+}
+
+func (x *Attempt) GetCallId() string {
+	if x != nil {
+		return x.CallId
+	}
+	return ""
+}
+
 // Asks for an enrichment to be opened.
 type CreateEnrichmentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The ERID, a UUID.
-	Erid          string `protobuf:"bytes,1,opt,name=erid,proto3" json:"erid,omitempty"`
+	Erid string `protobuf:"bytes,1,opt,name=erid,proto3" json:"erid,omitempty"`
+	// How it is to be worked. ALREADY_EXISTS (CONFLICTING_OPTIONS) where the ERID has others.
+	Options       *EnrichmentOptions `protobuf:"bytes,2,opt,name=options,proto3" json:"options,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreateEnrichmentRequest) Reset() {
 	*x = CreateEnrichmentRequest{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[5]
+	mi := &file_des_v1_enrichment_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -661,7 +837,7 @@ func (x *CreateEnrichmentRequest) String() string {
 func (*CreateEnrichmentRequest) ProtoMessage() {}
 
 func (x *CreateEnrichmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[5]
+	mi := &file_des_v1_enrichment_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -674,7 +850,7 @@ func (x *CreateEnrichmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateEnrichmentRequest.ProtoReflect.Descriptor instead.
 func (*CreateEnrichmentRequest) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{5}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CreateEnrichmentRequest) GetErid() string {
@@ -682,6 +858,13 @@ func (x *CreateEnrichmentRequest) GetErid() string {
 		return x.Erid
 	}
 	return ""
+}
+
+func (x *CreateEnrichmentRequest) GetOptions() *EnrichmentOptions {
+	if x != nil {
+		return x.Options
+	}
+	return nil
 }
 
 // The opened enrichment.
@@ -695,7 +878,7 @@ type CreateEnrichmentResponse struct {
 
 func (x *CreateEnrichmentResponse) Reset() {
 	*x = CreateEnrichmentResponse{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[6]
+	mi := &file_des_v1_enrichment_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -707,7 +890,7 @@ func (x *CreateEnrichmentResponse) String() string {
 func (*CreateEnrichmentResponse) ProtoMessage() {}
 
 func (x *CreateEnrichmentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[6]
+	mi := &file_des_v1_enrichment_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -720,7 +903,7 @@ func (x *CreateEnrichmentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateEnrichmentResponse.ProtoReflect.Descriptor instead.
 func (*CreateEnrichmentResponse) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{6}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CreateEnrichmentResponse) GetEnrichment() *Enrichment {
@@ -728,6 +911,126 @@ func (x *CreateEnrichmentResponse) GetEnrichment() *Enrichment {
 		return x.Enrichment
 	}
 	return nil
+}
+
+// Asks for the options to be changed.
+type UpdateEnrichmentRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The ERID.
+	Erid string `protobuf:"bytes,1,opt,name=erid,proto3" json:"erid,omitempty"`
+	// What is set here is changed to it; the rest stays as it is.
+	Options *EnrichmentOptions `protobuf:"bytes,2,opt,name=options,proto3" json:"options,omitempty"`
+	// Options that are to be taken away where `options` does not set them: `minimum_confidence`, `max_age_s`,
+	// `budget.credits`, `budget.money`, `budget`, `priority`. Left out, only what `options` sets is changed.
+	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateEnrichmentRequest) Reset() {
+	*x = UpdateEnrichmentRequest{}
+	mi := &file_des_v1_enrichment_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateEnrichmentRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateEnrichmentRequest) ProtoMessage() {}
+
+func (x *UpdateEnrichmentRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_des_v1_enrichment_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateEnrichmentRequest.ProtoReflect.Descriptor instead.
+func (*UpdateEnrichmentRequest) Descriptor() ([]byte, []int) {
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *UpdateEnrichmentRequest) GetErid() string {
+	if x != nil {
+		return x.Erid
+	}
+	return ""
+}
+
+func (x *UpdateEnrichmentRequest) GetOptions() *EnrichmentOptions {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
+func (x *UpdateEnrichmentRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.UpdateMask
+	}
+	return nil
+}
+
+// The changed enrichment.
+type UpdateEnrichmentResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The object.
+	Enrichment *Enrichment `protobuf:"bytes,1,opt,name=enrichment,proto3" json:"enrichment,omitempty"`
+	// Contacts that are outstanding again.
+	ResumedContacts uint64 `protobuf:"varint,2,opt,name=resumed_contacts,json=resumedContacts,proto3" json:"resumed_contacts,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *UpdateEnrichmentResponse) Reset() {
+	*x = UpdateEnrichmentResponse{}
+	mi := &file_des_v1_enrichment_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateEnrichmentResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateEnrichmentResponse) ProtoMessage() {}
+
+func (x *UpdateEnrichmentResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_des_v1_enrichment_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateEnrichmentResponse.ProtoReflect.Descriptor instead.
+func (*UpdateEnrichmentResponse) Descriptor() ([]byte, []int) {
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *UpdateEnrichmentResponse) GetEnrichment() *Enrichment {
+	if x != nil {
+		return x.Enrichment
+	}
+	return nil
+}
+
+func (x *UpdateEnrichmentResponse) GetResumedContacts() uint64 {
+	if x != nil {
+		return x.ResumedContacts
+	}
+	return 0
 }
 
 // Asks for one object.
@@ -745,7 +1048,7 @@ type GetEnrichmentRequest struct {
 
 func (x *GetEnrichmentRequest) Reset() {
 	*x = GetEnrichmentRequest{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[7]
+	mi := &file_des_v1_enrichment_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -757,7 +1060,7 @@ func (x *GetEnrichmentRequest) String() string {
 func (*GetEnrichmentRequest) ProtoMessage() {}
 
 func (x *GetEnrichmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[7]
+	mi := &file_des_v1_enrichment_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -770,7 +1073,7 @@ func (x *GetEnrichmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetEnrichmentRequest.ProtoReflect.Descriptor instead.
 func (*GetEnrichmentRequest) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{7}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetEnrichmentRequest) GetErid() string {
@@ -809,7 +1112,7 @@ type GetEnrichmentResponse struct {
 
 func (x *GetEnrichmentResponse) Reset() {
 	*x = GetEnrichmentResponse{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[8]
+	mi := &file_des_v1_enrichment_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -821,7 +1124,7 @@ func (x *GetEnrichmentResponse) String() string {
 func (*GetEnrichmentResponse) ProtoMessage() {}
 
 func (x *GetEnrichmentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[8]
+	mi := &file_des_v1_enrichment_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -834,7 +1137,7 @@ func (x *GetEnrichmentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetEnrichmentResponse.ProtoReflect.Descriptor instead.
 func (*GetEnrichmentResponse) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{8}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GetEnrichmentResponse) GetEnrichment() *Enrichment {
@@ -871,7 +1174,7 @@ type ListEnrichmentsRequest struct {
 
 func (x *ListEnrichmentsRequest) Reset() {
 	*x = ListEnrichmentsRequest{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[9]
+	mi := &file_des_v1_enrichment_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -883,7 +1186,7 @@ func (x *ListEnrichmentsRequest) String() string {
 func (*ListEnrichmentsRequest) ProtoMessage() {}
 
 func (x *ListEnrichmentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[9]
+	mi := &file_des_v1_enrichment_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -896,7 +1199,7 @@ func (x *ListEnrichmentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEnrichmentsRequest.ProtoReflect.Descriptor instead.
 func (*ListEnrichmentsRequest) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{9}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListEnrichmentsRequest) GetPageSize() int32 {
@@ -926,7 +1229,7 @@ type ListEnrichmentsResponse struct {
 
 func (x *ListEnrichmentsResponse) Reset() {
 	*x = ListEnrichmentsResponse{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[10]
+	mi := &file_des_v1_enrichment_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -938,7 +1241,7 @@ func (x *ListEnrichmentsResponse) String() string {
 func (*ListEnrichmentsResponse) ProtoMessage() {}
 
 func (x *ListEnrichmentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[10]
+	mi := &file_des_v1_enrichment_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -951,7 +1254,7 @@ func (x *ListEnrichmentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEnrichmentsResponse.ProtoReflect.Descriptor instead.
 func (*ListEnrichmentsResponse) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{10}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListEnrichmentsResponse) GetEnrichments() []*Enrichment {
@@ -979,7 +1282,7 @@ type SealEnrichmentRequest struct {
 
 func (x *SealEnrichmentRequest) Reset() {
 	*x = SealEnrichmentRequest{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[11]
+	mi := &file_des_v1_enrichment_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -991,7 +1294,7 @@ func (x *SealEnrichmentRequest) String() string {
 func (*SealEnrichmentRequest) ProtoMessage() {}
 
 func (x *SealEnrichmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[11]
+	mi := &file_des_v1_enrichment_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1004,7 +1307,7 @@ func (x *SealEnrichmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealEnrichmentRequest.ProtoReflect.Descriptor instead.
 func (*SealEnrichmentRequest) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{11}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SealEnrichmentRequest) GetErid() string {
@@ -1025,7 +1328,7 @@ type SealEnrichmentResponse struct {
 
 func (x *SealEnrichmentResponse) Reset() {
 	*x = SealEnrichmentResponse{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[12]
+	mi := &file_des_v1_enrichment_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1037,7 +1340,7 @@ func (x *SealEnrichmentResponse) String() string {
 func (*SealEnrichmentResponse) ProtoMessage() {}
 
 func (x *SealEnrichmentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[12]
+	mi := &file_des_v1_enrichment_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1050,7 +1353,7 @@ func (x *SealEnrichmentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealEnrichmentResponse.ProtoReflect.Descriptor instead.
 func (*SealEnrichmentResponse) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{12}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SealEnrichmentResponse) GetEnrichment() *Enrichment {
@@ -1071,7 +1374,7 @@ type CancelEnrichmentRequest struct {
 
 func (x *CancelEnrichmentRequest) Reset() {
 	*x = CancelEnrichmentRequest{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[13]
+	mi := &file_des_v1_enrichment_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1083,7 +1386,7 @@ func (x *CancelEnrichmentRequest) String() string {
 func (*CancelEnrichmentRequest) ProtoMessage() {}
 
 func (x *CancelEnrichmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[13]
+	mi := &file_des_v1_enrichment_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1096,7 +1399,7 @@ func (x *CancelEnrichmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelEnrichmentRequest.ProtoReflect.Descriptor instead.
 func (*CancelEnrichmentRequest) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{13}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *CancelEnrichmentRequest) GetErid() string {
@@ -1117,7 +1420,7 @@ type CancelEnrichmentResponse struct {
 
 func (x *CancelEnrichmentResponse) Reset() {
 	*x = CancelEnrichmentResponse{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[14]
+	mi := &file_des_v1_enrichment_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1129,7 +1432,7 @@ func (x *CancelEnrichmentResponse) String() string {
 func (*CancelEnrichmentResponse) ProtoMessage() {}
 
 func (x *CancelEnrichmentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[14]
+	mi := &file_des_v1_enrichment_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1142,7 +1445,7 @@ func (x *CancelEnrichmentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelEnrichmentResponse.ProtoReflect.Descriptor instead.
 func (*CancelEnrichmentResponse) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{14}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CancelEnrichmentResponse) GetEnrichment() *Enrichment {
@@ -1165,7 +1468,7 @@ type StreamResultsRequest struct {
 
 func (x *StreamResultsRequest) Reset() {
 	*x = StreamResultsRequest{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[15]
+	mi := &file_des_v1_enrichment_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1177,7 +1480,7 @@ func (x *StreamResultsRequest) String() string {
 func (*StreamResultsRequest) ProtoMessage() {}
 
 func (x *StreamResultsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[15]
+	mi := &file_des_v1_enrichment_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1190,7 +1493,7 @@ func (x *StreamResultsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamResultsRequest.ProtoReflect.Descriptor instead.
 func (*StreamResultsRequest) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{15}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *StreamResultsRequest) GetErid() string {
@@ -1218,7 +1521,7 @@ type StreamResultsResponse struct {
 
 func (x *StreamResultsResponse) Reset() {
 	*x = StreamResultsResponse{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[16]
+	mi := &file_des_v1_enrichment_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1230,7 +1533,7 @@ func (x *StreamResultsResponse) String() string {
 func (*StreamResultsResponse) ProtoMessage() {}
 
 func (x *StreamResultsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[16]
+	mi := &file_des_v1_enrichment_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1243,7 +1546,7 @@ func (x *StreamResultsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamResultsResponse.ProtoReflect.Descriptor instead.
 func (*StreamResultsResponse) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{16}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *StreamResultsResponse) GetContacts() []*EnrichedContact {
@@ -1264,7 +1567,7 @@ type WatchEnrichmentRequest struct {
 
 func (x *WatchEnrichmentRequest) Reset() {
 	*x = WatchEnrichmentRequest{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[17]
+	mi := &file_des_v1_enrichment_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1276,7 +1579,7 @@ func (x *WatchEnrichmentRequest) String() string {
 func (*WatchEnrichmentRequest) ProtoMessage() {}
 
 func (x *WatchEnrichmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[17]
+	mi := &file_des_v1_enrichment_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1289,7 +1592,7 @@ func (x *WatchEnrichmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEnrichmentRequest.ProtoReflect.Descriptor instead.
 func (*WatchEnrichmentRequest) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{17}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *WatchEnrichmentRequest) GetErid() string {
@@ -1310,7 +1613,7 @@ type WatchEnrichmentResponse struct {
 
 func (x *WatchEnrichmentResponse) Reset() {
 	*x = WatchEnrichmentResponse{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[18]
+	mi := &file_des_v1_enrichment_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1322,7 +1625,7 @@ func (x *WatchEnrichmentResponse) String() string {
 func (*WatchEnrichmentResponse) ProtoMessage() {}
 
 func (x *WatchEnrichmentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[18]
+	mi := &file_des_v1_enrichment_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1335,7 +1638,7 @@ func (x *WatchEnrichmentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEnrichmentResponse.ProtoReflect.Descriptor instead.
 func (*WatchEnrichmentResponse) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{18}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *WatchEnrichmentResponse) GetEnrichment() *Enrichment {
@@ -1349,7 +1652,7 @@ var File_des_v1_enrichment_proto protoreflect.FileDescriptor
 
 const file_des_v1_enrichment_proto_rawDesc = "" +
 	"\n" +
-	"\x17des/v1/enrichment.proto\x12\x06des.v1\x1a\x14des/v1/contact.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xde\x02\n" +
+	"\x17des/v1/enrichment.proto\x12\x06des.v1\x1a\x14des/v1/contact.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb8\x03\n" +
 	"\n" +
 	"Enrichment\x12\x12\n" +
 	"\x04erid\x18\x01 \x01(\tR\x04erid\x12-\n" +
@@ -1361,7 +1664,17 @@ const file_des_v1_enrichment_proto_rawDesc = "" +
 	"\vcreate_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x12;\n" +
 	"\vupdate_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTime\"\xf9\x01\n" +
+	"updateTime\x123\n" +
+	"\aoptions\x18\t \x01(\v2\x19.des.v1.EnrichmentOptionsR\aoptions\x12#\n" +
+	"\x05spend\x18\n" +
+	" \x01(\v2\r.des.v1.SpendR\x05spend\"\x7f\n" +
+	"\x05Spend\x12*\n" +
+	"\breserved\x18\x01 \x01(\v2\x0e.des.v1.AmountR\breserved\x12$\n" +
+	"\x05spent\x18\x02 \x01(\v2\x0e.des.v1.AmountR\x05spent\x12$\n" +
+	"\x05saved\x18\x03 \x01(\v2\x0e.des.v1.AmountR\x05saved\"8\n" +
+	"\x06Amount\x12\x18\n" +
+	"\acredits\x18\x01 \x01(\x01R\acredits\x12\x14\n" +
+	"\x05money\x18\x02 \x01(\x01R\x05money\"\xf9\x01\n" +
 	"\bProgress\x12\x1a\n" +
 	"\bcontacts\x18\x01 \x01(\x04R\bcontacts\x12#\n" +
 	"\rcontacts_done\x18\x02 \x01(\x04R\fcontactsDone\x12\x18\n" +
@@ -1378,7 +1691,7 @@ const file_des_v1_enrichment_proto_rawDesc = "" +
 	"\benriched\x18\x04 \x03(\v2%.des.v1.EnrichedContact.EnrichedEntryR\benriched\x1aP\n" +
 	"\rEnrichedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12)\n" +
-	"\x05value\x18\x02 \x01(\v2\x13.des.v1.FieldResultR\x05value:\x028\x01\"\xab\x03\n" +
+	"\x05value\x18\x02 \x01(\v2\x13.des.v1.FieldResultR\x05value:\x028\x01\"\xc4\x03\n" +
 	"\vFieldResult\x12(\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x12.des.v1.FieldStateR\x05state\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x1a\n" +
@@ -1396,17 +1709,32 @@ const file_des_v1_enrichment_proto_rawDesc = "" +
 	" \x03(\v2\x0f.des.v1.AttemptR\battempts\x12\"\n" +
 	"\fverification\x18\v \x01(\tR\fverification\x12\x16\n" +
 	"\x06source\x18\f \x01(\tR\x06source\x12\x14\n" +
-	"\x05saved\x18\r \x01(\x01R\x05saved\"W\n" +
+	"\x05saved\x18\r \x01(\x01R\x05saved\x12\x17\n" +
+	"\acall_id\x18\x0e \x01(\tR\x06callId\"\x9a\x01\n" +
 	"\aAttempt\x12\x1a\n" +
 	"\bprovider\x18\x01 \x01(\tR\bprovider\x12\x18\n" +
 	"\aoutcome\x18\x02 \x01(\tR\aoutcome\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"-\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x12\n" +
+	"\x04cost\x18\x04 \x01(\x01R\x04cost\x12\x14\n" +
+	"\x05saved\x18\x05 \x01(\x01R\x05saved\x12\x17\n" +
+	"\acall_id\x18\x06 \x01(\tR\x06callId\"b\n" +
 	"\x17CreateEnrichmentRequest\x12\x12\n" +
-	"\x04erid\x18\x01 \x01(\tR\x04erid\"N\n" +
+	"\x04erid\x18\x01 \x01(\tR\x04erid\x123\n" +
+	"\aoptions\x18\x02 \x01(\v2\x19.des.v1.EnrichmentOptionsR\aoptions\"N\n" +
 	"\x18CreateEnrichmentResponse\x122\n" +
 	"\n" +
 	"enrichment\x18\x01 \x01(\v2\x12.des.v1.EnrichmentR\n" +
-	"enrichment\"f\n" +
+	"enrichment\"\x9f\x01\n" +
+	"\x17UpdateEnrichmentRequest\x12\x12\n" +
+	"\x04erid\x18\x01 \x01(\tR\x04erid\x123\n" +
+	"\aoptions\x18\x02 \x01(\v2\x19.des.v1.EnrichmentOptionsR\aoptions\x12;\n" +
+	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
+	"updateMask\"y\n" +
+	"\x18UpdateEnrichmentResponse\x122\n" +
+	"\n" +
+	"enrichment\x18\x01 \x01(\v2\x12.des.v1.EnrichmentR\n" +
+	"enrichment\x12)\n" +
+	"\x10resumed_contacts\x18\x02 \x01(\x04R\x0fresumedContacts\"f\n" +
 	"\x14GetEnrichmentRequest\x12\x12\n" +
 	"\x04erid\x18\x01 \x01(\tR\x04erid\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
@@ -1463,11 +1791,12 @@ const file_des_v1_enrichment_proto_rawDesc = "" +
 	"\x12FIELD_STATE_FAILED\x10\x04\x12\x1a\n" +
 	"\x16FIELD_STATE_SUPPRESSED\x10\x05\x12\x1b\n" +
 	"\x17FIELD_STATE_OVER_BUDGET\x10\x06\x12\x19\n" +
-	"\x15FIELD_STATE_CANCELLED\x10\a2\xda\x04\n" +
+	"\x15FIELD_STATE_CANCELLED\x10\a2\xb1\x05\n" +
 	"\x11EnrichmentService\x12U\n" +
 	"\x10CreateEnrichment\x12\x1f.des.v1.CreateEnrichmentRequest\x1a .des.v1.CreateEnrichmentResponse\x12L\n" +
 	"\rGetEnrichment\x12\x1c.des.v1.GetEnrichmentRequest\x1a\x1d.des.v1.GetEnrichmentResponse\x12R\n" +
-	"\x0fListEnrichments\x12\x1e.des.v1.ListEnrichmentsRequest\x1a\x1f.des.v1.ListEnrichmentsResponse\x12O\n" +
+	"\x0fListEnrichments\x12\x1e.des.v1.ListEnrichmentsRequest\x1a\x1f.des.v1.ListEnrichmentsResponse\x12U\n" +
+	"\x10UpdateEnrichment\x12\x1f.des.v1.UpdateEnrichmentRequest\x1a .des.v1.UpdateEnrichmentResponse\x12O\n" +
 	"\x0eSealEnrichment\x12\x1d.des.v1.SealEnrichmentRequest\x1a\x1e.des.v1.SealEnrichmentResponse\x12U\n" +
 	"\x10CancelEnrichment\x12\x1f.des.v1.CancelEnrichmentRequest\x1a .des.v1.CancelEnrichmentResponse\x12N\n" +
 	"\rStreamResults\x12\x1c.des.v1.StreamResultsRequest\x1a\x1d.des.v1.StreamResultsResponse0\x01\x12T\n" +
@@ -1486,73 +1815,90 @@ func file_des_v1_enrichment_proto_rawDescGZIP() []byte {
 }
 
 var file_des_v1_enrichment_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_des_v1_enrichment_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_des_v1_enrichment_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_des_v1_enrichment_proto_goTypes = []any{
 	(EnrichmentState)(0),             // 0: des.v1.EnrichmentState
 	(FieldState)(0),                  // 1: des.v1.FieldState
 	(*Enrichment)(nil),               // 2: des.v1.Enrichment
-	(*Progress)(nil),                 // 3: des.v1.Progress
-	(*EnrichedContact)(nil),          // 4: des.v1.EnrichedContact
-	(*FieldResult)(nil),              // 5: des.v1.FieldResult
-	(*Attempt)(nil),                  // 6: des.v1.Attempt
-	(*CreateEnrichmentRequest)(nil),  // 7: des.v1.CreateEnrichmentRequest
-	(*CreateEnrichmentResponse)(nil), // 8: des.v1.CreateEnrichmentResponse
-	(*GetEnrichmentRequest)(nil),     // 9: des.v1.GetEnrichmentRequest
-	(*GetEnrichmentResponse)(nil),    // 10: des.v1.GetEnrichmentResponse
-	(*ListEnrichmentsRequest)(nil),   // 11: des.v1.ListEnrichmentsRequest
-	(*ListEnrichmentsResponse)(nil),  // 12: des.v1.ListEnrichmentsResponse
-	(*SealEnrichmentRequest)(nil),    // 13: des.v1.SealEnrichmentRequest
-	(*SealEnrichmentResponse)(nil),   // 14: des.v1.SealEnrichmentResponse
-	(*CancelEnrichmentRequest)(nil),  // 15: des.v1.CancelEnrichmentRequest
-	(*CancelEnrichmentResponse)(nil), // 16: des.v1.CancelEnrichmentResponse
-	(*StreamResultsRequest)(nil),     // 17: des.v1.StreamResultsRequest
-	(*StreamResultsResponse)(nil),    // 18: des.v1.StreamResultsResponse
-	(*WatchEnrichmentRequest)(nil),   // 19: des.v1.WatchEnrichmentRequest
-	(*WatchEnrichmentResponse)(nil),  // 20: des.v1.WatchEnrichmentResponse
-	nil,                              // 21: des.v1.Progress.FieldsEntry
-	nil,                              // 22: des.v1.EnrichedContact.EnrichedEntry
-	(*timestamppb.Timestamp)(nil),    // 23: google.protobuf.Timestamp
-	(*Contact)(nil),                  // 24: des.v1.Contact
+	(*Spend)(nil),                    // 3: des.v1.Spend
+	(*Amount)(nil),                   // 4: des.v1.Amount
+	(*Progress)(nil),                 // 5: des.v1.Progress
+	(*EnrichedContact)(nil),          // 6: des.v1.EnrichedContact
+	(*FieldResult)(nil),              // 7: des.v1.FieldResult
+	(*Attempt)(nil),                  // 8: des.v1.Attempt
+	(*CreateEnrichmentRequest)(nil),  // 9: des.v1.CreateEnrichmentRequest
+	(*CreateEnrichmentResponse)(nil), // 10: des.v1.CreateEnrichmentResponse
+	(*UpdateEnrichmentRequest)(nil),  // 11: des.v1.UpdateEnrichmentRequest
+	(*UpdateEnrichmentResponse)(nil), // 12: des.v1.UpdateEnrichmentResponse
+	(*GetEnrichmentRequest)(nil),     // 13: des.v1.GetEnrichmentRequest
+	(*GetEnrichmentResponse)(nil),    // 14: des.v1.GetEnrichmentResponse
+	(*ListEnrichmentsRequest)(nil),   // 15: des.v1.ListEnrichmentsRequest
+	(*ListEnrichmentsResponse)(nil),  // 16: des.v1.ListEnrichmentsResponse
+	(*SealEnrichmentRequest)(nil),    // 17: des.v1.SealEnrichmentRequest
+	(*SealEnrichmentResponse)(nil),   // 18: des.v1.SealEnrichmentResponse
+	(*CancelEnrichmentRequest)(nil),  // 19: des.v1.CancelEnrichmentRequest
+	(*CancelEnrichmentResponse)(nil), // 20: des.v1.CancelEnrichmentResponse
+	(*StreamResultsRequest)(nil),     // 21: des.v1.StreamResultsRequest
+	(*StreamResultsResponse)(nil),    // 22: des.v1.StreamResultsResponse
+	(*WatchEnrichmentRequest)(nil),   // 23: des.v1.WatchEnrichmentRequest
+	(*WatchEnrichmentResponse)(nil),  // 24: des.v1.WatchEnrichmentResponse
+	nil,                              // 25: des.v1.Progress.FieldsEntry
+	nil,                              // 26: des.v1.EnrichedContact.EnrichedEntry
+	(*timestamppb.Timestamp)(nil),    // 27: google.protobuf.Timestamp
+	(*EnrichmentOptions)(nil),        // 28: des.v1.EnrichmentOptions
+	(*Contact)(nil),                  // 29: des.v1.Contact
+	(*fieldmaskpb.FieldMask)(nil),    // 30: google.protobuf.FieldMask
 }
 var file_des_v1_enrichment_proto_depIdxs = []int32{
 	0,  // 0: des.v1.Enrichment.state:type_name -> des.v1.EnrichmentState
-	3,  // 1: des.v1.Enrichment.progress:type_name -> des.v1.Progress
-	23, // 2: des.v1.Enrichment.create_time:type_name -> google.protobuf.Timestamp
-	23, // 3: des.v1.Enrichment.update_time:type_name -> google.protobuf.Timestamp
-	21, // 4: des.v1.Progress.fields:type_name -> des.v1.Progress.FieldsEntry
-	24, // 5: des.v1.EnrichedContact.contact:type_name -> des.v1.Contact
-	22, // 6: des.v1.EnrichedContact.enriched:type_name -> des.v1.EnrichedContact.EnrichedEntry
-	1,  // 7: des.v1.FieldResult.state:type_name -> des.v1.FieldState
-	23, // 8: des.v1.FieldResult.decide_time:type_name -> google.protobuf.Timestamp
-	6,  // 9: des.v1.FieldResult.attempts:type_name -> des.v1.Attempt
-	2,  // 10: des.v1.CreateEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
-	2,  // 11: des.v1.GetEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
-	4,  // 12: des.v1.GetEnrichmentResponse.contact_list:type_name -> des.v1.EnrichedContact
-	2,  // 13: des.v1.ListEnrichmentsResponse.enrichments:type_name -> des.v1.Enrichment
-	2,  // 14: des.v1.SealEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
-	2,  // 15: des.v1.CancelEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
-	4,  // 16: des.v1.StreamResultsResponse.contacts:type_name -> des.v1.EnrichedContact
-	2,  // 17: des.v1.WatchEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
-	5,  // 18: des.v1.EnrichedContact.EnrichedEntry.value:type_name -> des.v1.FieldResult
-	7,  // 19: des.v1.EnrichmentService.CreateEnrichment:input_type -> des.v1.CreateEnrichmentRequest
-	9,  // 20: des.v1.EnrichmentService.GetEnrichment:input_type -> des.v1.GetEnrichmentRequest
-	11, // 21: des.v1.EnrichmentService.ListEnrichments:input_type -> des.v1.ListEnrichmentsRequest
-	13, // 22: des.v1.EnrichmentService.SealEnrichment:input_type -> des.v1.SealEnrichmentRequest
-	15, // 23: des.v1.EnrichmentService.CancelEnrichment:input_type -> des.v1.CancelEnrichmentRequest
-	17, // 24: des.v1.EnrichmentService.StreamResults:input_type -> des.v1.StreamResultsRequest
-	19, // 25: des.v1.EnrichmentService.WatchEnrichment:input_type -> des.v1.WatchEnrichmentRequest
-	8,  // 26: des.v1.EnrichmentService.CreateEnrichment:output_type -> des.v1.CreateEnrichmentResponse
-	10, // 27: des.v1.EnrichmentService.GetEnrichment:output_type -> des.v1.GetEnrichmentResponse
-	12, // 28: des.v1.EnrichmentService.ListEnrichments:output_type -> des.v1.ListEnrichmentsResponse
-	14, // 29: des.v1.EnrichmentService.SealEnrichment:output_type -> des.v1.SealEnrichmentResponse
-	16, // 30: des.v1.EnrichmentService.CancelEnrichment:output_type -> des.v1.CancelEnrichmentResponse
-	18, // 31: des.v1.EnrichmentService.StreamResults:output_type -> des.v1.StreamResultsResponse
-	20, // 32: des.v1.EnrichmentService.WatchEnrichment:output_type -> des.v1.WatchEnrichmentResponse
-	26, // [26:33] is the sub-list for method output_type
-	19, // [19:26] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	5,  // 1: des.v1.Enrichment.progress:type_name -> des.v1.Progress
+	27, // 2: des.v1.Enrichment.create_time:type_name -> google.protobuf.Timestamp
+	27, // 3: des.v1.Enrichment.update_time:type_name -> google.protobuf.Timestamp
+	28, // 4: des.v1.Enrichment.options:type_name -> des.v1.EnrichmentOptions
+	3,  // 5: des.v1.Enrichment.spend:type_name -> des.v1.Spend
+	4,  // 6: des.v1.Spend.reserved:type_name -> des.v1.Amount
+	4,  // 7: des.v1.Spend.spent:type_name -> des.v1.Amount
+	4,  // 8: des.v1.Spend.saved:type_name -> des.v1.Amount
+	25, // 9: des.v1.Progress.fields:type_name -> des.v1.Progress.FieldsEntry
+	29, // 10: des.v1.EnrichedContact.contact:type_name -> des.v1.Contact
+	26, // 11: des.v1.EnrichedContact.enriched:type_name -> des.v1.EnrichedContact.EnrichedEntry
+	1,  // 12: des.v1.FieldResult.state:type_name -> des.v1.FieldState
+	27, // 13: des.v1.FieldResult.decide_time:type_name -> google.protobuf.Timestamp
+	8,  // 14: des.v1.FieldResult.attempts:type_name -> des.v1.Attempt
+	28, // 15: des.v1.CreateEnrichmentRequest.options:type_name -> des.v1.EnrichmentOptions
+	2,  // 16: des.v1.CreateEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
+	28, // 17: des.v1.UpdateEnrichmentRequest.options:type_name -> des.v1.EnrichmentOptions
+	30, // 18: des.v1.UpdateEnrichmentRequest.update_mask:type_name -> google.protobuf.FieldMask
+	2,  // 19: des.v1.UpdateEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
+	2,  // 20: des.v1.GetEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
+	6,  // 21: des.v1.GetEnrichmentResponse.contact_list:type_name -> des.v1.EnrichedContact
+	2,  // 22: des.v1.ListEnrichmentsResponse.enrichments:type_name -> des.v1.Enrichment
+	2,  // 23: des.v1.SealEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
+	2,  // 24: des.v1.CancelEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
+	6,  // 25: des.v1.StreamResultsResponse.contacts:type_name -> des.v1.EnrichedContact
+	2,  // 26: des.v1.WatchEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
+	7,  // 27: des.v1.EnrichedContact.EnrichedEntry.value:type_name -> des.v1.FieldResult
+	9,  // 28: des.v1.EnrichmentService.CreateEnrichment:input_type -> des.v1.CreateEnrichmentRequest
+	13, // 29: des.v1.EnrichmentService.GetEnrichment:input_type -> des.v1.GetEnrichmentRequest
+	15, // 30: des.v1.EnrichmentService.ListEnrichments:input_type -> des.v1.ListEnrichmentsRequest
+	11, // 31: des.v1.EnrichmentService.UpdateEnrichment:input_type -> des.v1.UpdateEnrichmentRequest
+	17, // 32: des.v1.EnrichmentService.SealEnrichment:input_type -> des.v1.SealEnrichmentRequest
+	19, // 33: des.v1.EnrichmentService.CancelEnrichment:input_type -> des.v1.CancelEnrichmentRequest
+	21, // 34: des.v1.EnrichmentService.StreamResults:input_type -> des.v1.StreamResultsRequest
+	23, // 35: des.v1.EnrichmentService.WatchEnrichment:input_type -> des.v1.WatchEnrichmentRequest
+	10, // 36: des.v1.EnrichmentService.CreateEnrichment:output_type -> des.v1.CreateEnrichmentResponse
+	14, // 37: des.v1.EnrichmentService.GetEnrichment:output_type -> des.v1.GetEnrichmentResponse
+	16, // 38: des.v1.EnrichmentService.ListEnrichments:output_type -> des.v1.ListEnrichmentsResponse
+	12, // 39: des.v1.EnrichmentService.UpdateEnrichment:output_type -> des.v1.UpdateEnrichmentResponse
+	18, // 40: des.v1.EnrichmentService.SealEnrichment:output_type -> des.v1.SealEnrichmentResponse
+	20, // 41: des.v1.EnrichmentService.CancelEnrichment:output_type -> des.v1.CancelEnrichmentResponse
+	22, // 42: des.v1.EnrichmentService.StreamResults:output_type -> des.v1.StreamResultsResponse
+	24, // 43: des.v1.EnrichmentService.WatchEnrichment:output_type -> des.v1.WatchEnrichmentResponse
+	36, // [36:44] is the sub-list for method output_type
+	28, // [28:36] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_des_v1_enrichment_proto_init() }
@@ -1567,7 +1913,7 @@ func file_des_v1_enrichment_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_des_v1_enrichment_proto_rawDesc), len(file_des_v1_enrichment_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   21,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

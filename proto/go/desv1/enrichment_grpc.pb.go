@@ -22,6 +22,7 @@ const (
 	EnrichmentService_CreateEnrichment_FullMethodName = "/des.v1.EnrichmentService/CreateEnrichment"
 	EnrichmentService_GetEnrichment_FullMethodName    = "/des.v1.EnrichmentService/GetEnrichment"
 	EnrichmentService_ListEnrichments_FullMethodName  = "/des.v1.EnrichmentService/ListEnrichments"
+	EnrichmentService_UpdateEnrichment_FullMethodName = "/des.v1.EnrichmentService/UpdateEnrichment"
 	EnrichmentService_SealEnrichment_FullMethodName   = "/des.v1.EnrichmentService/SealEnrichment"
 	EnrichmentService_CancelEnrichment_FullMethodName = "/des.v1.EnrichmentService/CancelEnrichment"
 	EnrichmentService_StreamResults_FullMethodName    = "/des.v1.EnrichmentService/StreamResults"
@@ -40,6 +41,9 @@ type EnrichmentServiceClient interface {
 	GetEnrichment(ctx context.Context, in *GetEnrichmentRequest, opts ...grpc.CallOption) (*GetEnrichmentResponse, error)
 	// The tenant's enrichments, newest first, without their contacts.
 	ListEnrichments(ctx context.Context, in *ListEnrichmentsRequest, opts ...grpc.CallOption) (*ListEnrichmentsResponse, error)
+	// Changes the options. A raised budget resumes what the cap had ended, and nothing else: fields that are OVER_BUDGET
+	// are outstanding again, and what was found stays as it is. Repeating it is harmless.
+	UpdateEnrichment(ctx context.Context, in *UpdateEnrichmentRequest, opts ...grpc.CallOption) (*UpdateEnrichmentResponse, error)
 	// Says that no more batches come. Sealed and settled is completed.
 	SealEnrichment(ctx context.Context, in *SealEnrichmentRequest, opts ...grpc.CallOption) (*SealEnrichmentResponse, error)
 	// Ends what is not finished as CANCELLED and seals. What was found stays.
@@ -83,6 +87,16 @@ func (c *enrichmentServiceClient) ListEnrichments(ctx context.Context, in *ListE
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListEnrichmentsResponse)
 	err := c.cc.Invoke(ctx, EnrichmentService_ListEnrichments_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *enrichmentServiceClient) UpdateEnrichment(ctx context.Context, in *UpdateEnrichmentRequest, opts ...grpc.CallOption) (*UpdateEnrichmentResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateEnrichmentResponse)
+	err := c.cc.Invoke(ctx, EnrichmentService_UpdateEnrichment_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -159,6 +173,9 @@ type EnrichmentServiceServer interface {
 	GetEnrichment(context.Context, *GetEnrichmentRequest) (*GetEnrichmentResponse, error)
 	// The tenant's enrichments, newest first, without their contacts.
 	ListEnrichments(context.Context, *ListEnrichmentsRequest) (*ListEnrichmentsResponse, error)
+	// Changes the options. A raised budget resumes what the cap had ended, and nothing else: fields that are OVER_BUDGET
+	// are outstanding again, and what was found stays as it is. Repeating it is harmless.
+	UpdateEnrichment(context.Context, *UpdateEnrichmentRequest) (*UpdateEnrichmentResponse, error)
 	// Says that no more batches come. Sealed and settled is completed.
 	SealEnrichment(context.Context, *SealEnrichmentRequest) (*SealEnrichmentResponse, error)
 	// Ends what is not finished as CANCELLED and seals. What was found stays.
@@ -186,6 +203,9 @@ func (UnimplementedEnrichmentServiceServer) GetEnrichment(context.Context, *GetE
 }
 func (UnimplementedEnrichmentServiceServer) ListEnrichments(context.Context, *ListEnrichmentsRequest) (*ListEnrichmentsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListEnrichments not implemented")
+}
+func (UnimplementedEnrichmentServiceServer) UpdateEnrichment(context.Context, *UpdateEnrichmentRequest) (*UpdateEnrichmentResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UpdateEnrichment not implemented")
 }
 func (UnimplementedEnrichmentServiceServer) SealEnrichment(context.Context, *SealEnrichmentRequest) (*SealEnrichmentResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SealEnrichment not implemented")
@@ -274,6 +294,24 @@ func _EnrichmentService_ListEnrichments_Handler(srv interface{}, ctx context.Con
 	return interceptor(ctx, in, info, handler)
 }
 
+func _EnrichmentService_UpdateEnrichment_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateEnrichmentRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(EnrichmentServiceServer).UpdateEnrichment(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: EnrichmentService_UpdateEnrichment_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(EnrichmentServiceServer).UpdateEnrichment(ctx, req.(*UpdateEnrichmentRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _EnrichmentService_SealEnrichment_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(SealEnrichmentRequest)
 	if err := dec(in); err != nil {
@@ -350,6 +388,10 @@ var EnrichmentService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListEnrichments",
 			Handler:    _EnrichmentService_ListEnrichments_Handler,
+		},
+		{
+			MethodName: "UpdateEnrichment",
+			Handler:    _EnrichmentService_UpdateEnrichment_Handler,
 		},
 		{
 			MethodName: "SealEnrichment",

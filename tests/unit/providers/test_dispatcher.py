@@ -10,6 +10,7 @@ from des.clock import SystemClock
 from des.contact import Contact
 from des.errors import StoreUnavailable
 from des.ledger import Saving, Settlement
+from des.options import NO_OPTIONS
 from des.providers.ask import Ask
 from des.providers.contract import MISS, Outcome, OutcomeKind, Question, Traits, Value
 from des.providers.dispatcher import Dispatcher
@@ -58,6 +59,7 @@ class Asking:
     def __init__(self) -> None:
         self.tenant, self.erid, self.partition, self.epoch = "t", UUID(int=1), 0, 1
         self.withdraws = False
+        self.options = NO_OPTIONS
         self.answers: dict[str, Outcome] = {}
         self.back: list[str] = []
         self._heard = asyncio.Event()
