@@ -21,21 +21,22 @@ from des.clock import Clock
 from des.errors import TransientError
 from des.failpoints import Failpoint
 from des.lifecycle import TaskOwner
+from des.portion import Portion
 from des.providers.ask import Ask, Asker
-from des.providers.breaker import Breaker, BreakerState
+from des.providers.breaker import BreakerState
 from des.providers.contract import Outcome, OutcomeKind, Provider, Question
 from des.providers.fair import FairQueue
-from des.providers.limiter import Limiter
+from des.providers.gate import Gate
+from des.providers.overdue import Overdue
 from des.telemetry import Event, logger
 
 log = logger(__name__)
 
 RETRY_FIRST_S = 0.2
 RETRY_MAX_S = 30.0
-PROBE_LOOK_S = 0.5
 """Full jitter over an exponential between these (AWS Architecture Blog, "Exponential Backoff And Jitter", 2015)."""
-PARKED_S = 60.0
-"""A spent quota or a refused key is looked at again after this long, by one call."""
+LOOK_S = 0.5
+"""While nothing may go out it is looked this often whether that has changed: by a reply, or a larger portion."""
 OVERDUE_S = 1.0
 """A provider bounds its own calls; one that is this much over its deadline is cancelled."""
 
@@ -64,12 +65,14 @@ class Dispatcher:
         self._later_count = 0
         self._idle: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
-        self._breaker = Breaker()
-        self._limiter = Limiter(provider.traits.rate_windows) if provider.traits.rate_windows else None
-        self._paused_until = 0.0
-        self._pauses = 0
+        self._gate = Gate(provider, clock, self._random)
+        self._overdue = Overdue(provider.traits.deadline_s + OVERDUE_S)
         self._tasks = TaskOwner(self.name, vital=True)
         self._closing = False
+
+    def allot(self, portion: Portion | None) -> None:
+        """Use this portion of the permitted rate, which all workers share; None: nothing until the next is told."""
+        self._gate.allot(portion)
 
     def measure(self, observe: Callable[[float], None]) -> None:
         """Have the seconds of each call told."""
@@ -83,12 +86,12 @@ class Dispatcher:
     @property
     def paused(self) -> bool:
         """Whether it sends nothing for now: rate limited, out of quota, refused, or failing."""
-        return self._breaker.state is BreakerState.OPEN or self._paused_until > self._clock.monotonic()
+        return self._gate.paused
 
     @property
     def breaker(self) -> BreakerState:
         """Whether calls go out."""
-        return self._breaker.state
+        return self._gate.breaker
 
     async def start(self) -> None:
         """Start the provider and its slots. Raises what the provider raises."""
@@ -105,6 +108,7 @@ class Dispatcher:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._overdue.stop()
         await self.provider.stop()
 
     def submit(self, ask: Ask) -> None:
@@ -144,7 +148,10 @@ class Dispatcher:
             if (delay := self._delay_s()) > 0:
                 self._wake_after(delay)
                 return []
-            return self._queue.take(self.traits.batch_max)
+            slices = self._queue.take(self.traits.batch_max)
+            if len(self._queue):
+                self._wake(1)
+            return slices
         return []
 
     async def _rest(self) -> None:
@@ -166,39 +173,33 @@ class Dispatcher:
                 slots -= 1
 
     def _wake_after(self, delay_s: float) -> None:
-        """Wake the slots when the pause is over; a probe that ends wakes them itself."""
-        if self._timer is not None or delay_s == float("inf"):
-            return
-        self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_timer)
+        """Wake a slot when the pause is over, or to look whether it is over sooner; it wakes the next."""
+        loop = asyncio.get_running_loop()
+        at = loop.time() + min(delay_s, LOOK_S)
+        if self._timer is None or at < self._timer.when():
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = loop.call_at(at, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
-        self._wake(len(self._idle))
+        self._wake(1)
 
     # ---- limits --------------------------------------------------------------------------------------------------
 
     def _delay_s(self) -> float:
-        now = self._clock.monotonic()
-        delay = self._paused_until - now
-        if self._limiter is not None:
-            delay = max(delay, self._limiter.delay_s(now))
-        if self._breaker.state is not BreakerState.CLOSED:
-            delay = max(delay, self._breaker.delay_s(now))
-        return max(0.0, delay)
+        return self._gate.delay_s()
 
-    async def _permitted(self) -> None:
+    async def _permitted(self, *, polls: bool = False) -> None:
         """Wait until a call may go out, and count it. What was taken a moment ago may have to wait again."""
-        while (delay := self._delay_s()) > 0:
-            await self._clock.sleep(min(delay, PROBE_LOOK_S))
+        while (delay := self._gate.delay_s()) > 0:
+            await self._clock.sleep(min(delay, LOOK_S))
         self.calls += 1
-        self._breaker.sent()
-        if self._limiter is not None:
-            self._limiter.count(self._clock.monotonic())
+        self._gate.passed(polls=polls)
 
-    def _pause(self, seconds: float, reason: str) -> None:
-        """Send nothing for a while."""
-        self._paused_until = max(self._paused_until, self._clock.monotonic() + seconds)
-        log.warning(Event.PROVIDER_PAUSED, provider=self.traits.name, reason=reason, seconds=round(seconds, 3))
+    def _tell_gate(self, *, failed: bool, answered: bool) -> None:
+        if self._gate.heard(failed=failed, answered=answered):
+            self._wake(1)
 
     # ---- a call --------------------------------------------------------------------------------------------------
 
@@ -226,26 +227,36 @@ class Dispatcher:
         if failpoints.is_armed():
             asyncio.get_running_loop().call_soon(failpoints.hit, Failpoint.CALL_SENT)
         began = self._clock.monotonic()
+        task = self._overdue.begin()
         try:
-            async with asyncio.timeout(self.traits.deadline_s + OVERDUE_S):
-                outcomes = await self.provider.ask(questions)
+            outcomes = await self.provider.ask(questions)
         except TransientError as error:
             # Our own store is away: nobody was asked, so no attempt is spent on it, and it is looked at again soon.
             retry_at = self._clock.time() + RETRY_FIRST_S * (1 + self._random.random())
             return [Outcome(OutcomeKind.RATE_LIMITED, reason=error.reason, retry_at=retry_at)] * len(questions)
+        except asyncio.CancelledError:
+            if not self._overdue.is_cause(task):
+                raise
+            log.warning(Event.PROVIDER_FAILED, provider=self.traits.name, error="long over its deadline: cancelled")
+            return self._no_answer("OVERDUE", len(questions))
         except Exception as error:
             log.exception(Event.PROVIDER_FAILED, provider=self.traits.name, error=str(error))
-            kind = OutcomeKind.UNKNOWN if self.traits.paid else OutcomeKind.TRANSIENT
-            return [Outcome(kind, reason=type(error).__name__)] * len(questions)
+            return self._no_answer(type(error).__name__, len(questions))
+        finally:
+            self._overdue.end(task)
         if self._observe is not None:
             self._observe(self._clock.monotonic() - began)
         if len(outcomes) != len(questions):
             log.error(
                 Event.PROVIDER_FAILED, provider=self.traits.name, questions=len(questions), outcomes=len(outcomes)
             )
-            kind = OutcomeKind.UNKNOWN if self.traits.paid else OutcomeKind.TRANSIENT
-            return [Outcome(kind, reason="WRONG_NUMBER_OF_OUTCOMES")] * len(questions)
+            return self._no_answer("WRONG_NUMBER_OF_OUTCOMES", len(questions))
         return outcomes
+
+    def _no_answer(self, reason: str, questions: int) -> Sequence[Outcome]:
+        """What a call was worth of which nothing is known but that it was made."""
+        kind = OutcomeKind.UNKNOWN if self.traits.paid else OutcomeKind.TRANSIENT
+        return [Outcome(kind, reason=reason)] * questions
 
     def _hand_out(self, ask: Ask, begin: int, end: int, outcomes: Sequence[Outcome]) -> None:
         """Give final outcomes to the asker, keep the others for a retry."""
@@ -281,17 +292,8 @@ class Dispatcher:
             self.outcomes["found"] += found
         if missed:
             self.outcomes["miss"] += missed
-        self._tell_breaker(failed=failed, answered=len(retries) < len(outcomes))
+        self._tell_gate(failed=failed, answered=len(retries) < len(outcomes))
         return retries
-
-    def _tell_breaker(self, *, failed: bool, answered: bool) -> None:
-        if failed:
-            self._breaker.failed(self._clock.monotonic())
-        elif answered:
-            self._pauses = 0
-            if self._breaker.state is not BreakerState.CLOSED:
-                self._wake(len(self._idle))
-            self._breaker.succeeded()
 
     # ---- retry ---------------------------------------------------------------------------------------------------
 
@@ -320,24 +322,8 @@ class Dispatcher:
             backoff = min(RETRY_MAX_S, RETRY_FIRST_S * 2.0**ask.attempts) * self._random.random()
             self._put_later(ask.again(transient, ask.attempts + 1), max([backoff, *hints]))
         if paused:
-            self._pause_for([o for o in outcomes if o.kind is not OutcomeKind.TRANSIENT], now)
+            self._gate.refused([o for o in outcomes if o.kind is not OutcomeKind.TRANSIENT])
             self._put_later(ask.again(paused, ask.attempts), 0.0)
-
-    def _pause_for(self, outcomes: Sequence[Outcome], now: float) -> None:
-        """Pause the provider for the longest that one of these outcomes asks for."""
-        longest, reason = 0.0, ""
-        for outcome in outcomes:
-            if outcome.retry_at is not None:
-                seconds = outcome.retry_at - now
-            elif outcome.kind is OutcomeKind.RATE_LIMITED:
-                seconds = min(RETRY_MAX_S, RETRY_FIRST_S * 2.0**self._pauses) * (0.5 + self._random.random() / 2)
-            else:
-                seconds = PARKED_S
-            if seconds >= longest:
-                longest, reason = seconds, outcome.kind.value
-        if not self.paused:  # the calls that were out together are refused together: that is one refusal
-            self._pauses += 1
-        self._pause(longest, reason)
 
     def _put_later(self, ask: Ask, delay_s: float) -> None:
         self._later_count += 1

@@ -49,6 +49,7 @@ from des.config_problems import Problems
 from des.config_providers import HttpProviderConfig, OutcomeRule, RequestConfig, ValueConfig
 from des.contact import FieldType
 from des.errors import ConfigError
+from des.providers.account import Account
 from des.providers.contract import MISS, FieldTypes, Outcome, OutcomeKind, Question, Replay, Traits, Value
 from des.providers.paths import Path
 from des.providers.request import MissingInput, RequestTemplate
@@ -102,12 +103,14 @@ class HttpProvider:
         self._price = config.price
         self._paid = config.paid
         self._clock = clock
+        self.account = Account(clock, [(rate.count, rate.per_s) for rate in config.rate])
         self._transport = Transport(
             slots=config.concurrency,
             deadline_s=config.deadline_s,
             headers={"accept": "application/json"} | self._request.headers,
             body_bytes_max=config.body_bytes_max,
-            proxy=config.proxy,
+            proxy=config.proxy.get_secret_value() if config.proxy else None,
+            account=self.account,
         )
         self._traits = Traits(
             name,

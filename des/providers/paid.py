@@ -12,6 +12,7 @@ again where the dialect says that this is free, else kept for a person (`hold`),
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from typing import assert_never
 from uuid import UUID, uuid4
@@ -20,6 +21,7 @@ import msgspec
 
 from des import failpoints
 from des.clock import Clock
+from des.contact import FREE
 from des.errors import TransientError
 from des.failpoints import Failpoint
 from des.ledger import (
@@ -33,7 +35,8 @@ from des.ledger import (
     Settlement,
     Verdict,
 )
-from des.providers.ask import Ask
+from des.providers.ahead import Ahead
+from des.providers.ask import Ask, Asker
 from des.providers.contract import (
     Collects,
     Outcome,
@@ -44,6 +47,7 @@ from des.providers.contract import (
     UnknownPolicy,
 )
 from des.providers.dispatcher import Dispatcher, Slices
+from des.providers.hearing import Hearing
 from des.providers.names import person_key
 from des.providers.paying import Paying, Terms, outcome_of
 from des.providers.polls import Polls
@@ -56,7 +60,10 @@ TWIN_LOOK_S = 0.25
 REPLAY_LOOK_S = 5.0
 """An unknown call that may be replayed is tried this often until it is old enough (see store/ledger.py)."""
 
+REFUSALS = frozenset({OutcomeKind.RATE_LIMITED, OutcomeKind.QUOTA_EXHAUSTED, OutcomeKind.UNAUTHORIZED})
+"""What a vendor says to everybody who asks now."""
 NO_PERSON = Outcome(OutcomeKind.INVALID_INPUT, reason="NO_IDENTITY: nothing says who the person is")
+NOT_SENT = Outcome(OutcomeKind.TRANSIENT, reason="WITHDRAWN")
 
 
 class PaidDispatcher(Dispatcher):
@@ -78,39 +85,91 @@ class PaidDispatcher(Dispatcher):
         self._terms = terms
         self._twins: dict[Key, list[Paying]] = {}
         self._polls = Polls(clock)
+        self._ready: deque[Paying] = deque()
+        self._full_at = 0.0
+        self._ahead = Ahead(provider.traits)
+        self._to_claim = asyncio.Event()
+        self._sent = 0
+        self._hearing = Hearing()
 
     @property
     def pending(self) -> int:
         """Calls whose answer the vendor is still working on."""
         return len(self._polls)
 
+    @property
+    def waiting(self) -> int:
+        """Questions waiting for their claim or their call."""
+        return super().waiting + len(self._ready)
+
     async def start(self) -> None:
-        """Start slots, and the collection of answers that come later where the provider has such."""
+        """Start slots and claims, and the collection of answers that come later where the provider has such."""
         await super().start()
+        self._tasks.spawn(self._claim_ahead(), "claim")
         if _collects(self.provider):
             self._tasks.spawn(self._collect(), "collect")
 
     async def stop(self) -> None:
         """See Dispatcher; open claims and handles are in Postgres."""
+        self._closing = True
+        self._to_claim.set()
         await super().stop()
         self._twins.clear()
+        self._ready.clear()
+        self._hearing.tell()
         self._polls.clear()
 
-    # ---- before the call -----------------------------------------------------------------------------------------
+    def submit(self, ask: Ask) -> None:
+        """See Dispatcher."""
+        self._queue.put(ask)
+        self._to_claim.set()
 
-    async def _call(self, slices: Slices) -> None:
-        paying = await self._admit(slices)
-        if not paying:
-            return
-        await self._permitted()
-        self.in_flight += len(paying)
-        try:
-            outcomes = await self._ask([one.question for one in paying])
-        finally:
-            self.in_flight -= len(paying)
-        failpoints.hit(Failpoint.CALL_ANSWERED_NOT_COMMITTED)
-        for one, outcome in zip(paying, outcomes, strict=True):
-            self._conclude(one, outcome)
+    def withdraw(self, asker: Asker) -> None:
+        """See Dispatcher; what is claimed and not sent yet is not sent."""
+        super().withdraw(asker)
+        kept = [one for one in self._ready if one.ask.asker is not asker]
+        if len(kept) < len(self._ready):
+            given_up = [one for one in self._ready if one.ask.asker is asker]
+            self._ready = deque(kept)
+            for one in given_up:
+                self._give_up(one)
+
+    # ---- claims --------------------------------------------------------------------------------------------------
+
+    async def _claim_ahead(self) -> None:
+        """Claim for the slots, as many questions as they can be given soon."""
+        while not self._closing:
+            slices = self._take()
+            if not slices:
+                self._to_claim.clear()
+                await self._to_claim.wait()
+                continue
+            sent = self._sent
+            claimed = await self._admit(slices)
+            self._ahead.decided(self._sent - sent)
+            if claimed:
+                self._stand_ready(claimed)
+
+    def _take(self) -> Slices:
+        """Questions to be claimed now."""
+        if self._later:
+            self._recall()
+        room = self._ahead.room(len(self._idle), len(self._ready)) if len(self._queue) else 0
+        if room > 0 and (delay := self._delay_s()) > 0:
+            self._wake_after(delay)
+            return []
+        return self._queue.take(room)
+
+    def _wake(self, slots: int) -> None:
+        """Whatever changes for the slots may change what is to be claimed."""
+        super()._wake(slots)
+        self._to_claim.set()
+
+    def _stand_ready(self, claimed: Sequence[Paying]) -> None:
+        if not self._ready:
+            self._full_at = self._clock.monotonic() + self.traits.linger_s
+        self._ready.extend(claimed)
+        super()._wake(-(-len(self._ready) // self.traits.batch_max))
 
     async def _admit(self, slices: Slices) -> list[Paying]:
         """Claim what has to be paid for; answer everything else."""
@@ -119,16 +178,16 @@ class PaidDispatcher(Dispatcher):
             for index in range(begin, end):
                 one = self._paying(ask, index)
                 if one is None:
-                    ask.asker.answered(ask.step, [ask.items[index]], [NO_PERSON])
+                    self._hearing.add(ask, index, NO_PERSON)
                 elif one.key in self._twins:
                     self._twins[one.key].append(one)
                 else:
                     self._twins[one.key] = []
                     asked.append(one)
-        if not asked:
-            return []
-        decisions = await self._decided([self._claim(one) for one in asked])
-        return [one for one, decision in zip(asked, decisions, strict=True) if self._is_to_be_sent(one, decision)]
+        decisions = await self._decided([self._claim(one) for one in asked]) if asked else []
+        claimed = [one for one, decision in zip(asked, decisions, strict=True) if self._is_to_be_sent(one, decision)]
+        self._tell_unless_busy()
+        return claimed
 
     async def _decided(self, claims: Sequence[Claim]) -> Sequence[Decision]:
         """Have claims decided, as often as it takes: as they are, so that one that had landed is known as ours."""
@@ -152,18 +211,32 @@ class PaidDispatcher(Dispatcher):
         one.call_id = uuid4()
         free = self.traits.replay is not Replay.NEVER_FREE
         again = not free and self._terms.unknown is UnknownPolicy.RETRY
-        return Claim(one.call_id, one.key, one.ask.erid, asker.partition, asker.epoch, one.price, free, again)
+        return Claim(
+            one.call_id,
+            one.key,
+            one.ask.erid,
+            asker.partition,
+            asker.epoch,
+            one.price,
+            free,
+            again,
+            one.question.fields,
+            self.traits.replay_after_s,
+            asker.options.max_age_s,
+        )
 
     def _is_to_be_sent(self, one: Paying, decision: Decision) -> bool:
         """Do what the verdict asks for; True where the call has to be made."""
+        one.payer = decision.payer
         match decision.verdict:
             case Verdict.CLAIMED:
                 one.call_id, one.is_replay = decision.call_id, decision.replay
                 return True
             case Verdict.ANSWERED if decision.answer is not None:
+                one.call_id = decision.call_id
                 self._tell_all(one, outcome_of(decision.answer), Source.ANSWER_STORE)
             case Verdict.PENDING:
-                one.call_id = decision.call_id
+                one.call_id, one.is_job = decision.call_id, True
                 self._polls.put(one, decision.handle, 0.0)
             case Verdict.IN_FLIGHT | Verdict.STALE | Verdict.ANSWERED:
                 self._look_again(one, TWIN_LOOK_S)
@@ -176,20 +249,76 @@ class PaidDispatcher(Dispatcher):
                 assert_never(decision.verdict)
         return False
 
+    # ---- the call ------------------------------------------------------------------------------------------------
+
+    async def _serve(self) -> None:
+        """Send what is claimed, a load at a time, until it closes."""
+        while not self._closing:
+            load = self._load()
+            if not load:
+                await self._rest()
+            elif self._overall is None:
+                await self._send(load)
+            else:
+                async with self._overall:
+                    await self._send(load)
+
+    def _load(self) -> list[Paying]:
+        """Questions of one call, if one may go out now: a full load, or what has come while it lingered."""
+        load_max = self.traits.batch_max
+        load: list[Paying] = []
+        if self._ready:
+            now = self._clock.monotonic()
+            delay = max(self._delay_s(), self._full_at - now if len(self._ready) < load_max else 0.0)
+            if delay > 0:
+                self._wake_after(delay)
+                return []
+            load = [self._ready.popleft() for _ in range(min(load_max, len(self._ready)))]
+            self._full_at = now + self.traits.linger_s
+            if len(self._ready) >= load_max:
+                super()._wake(1)
+            elif self._ready:
+                self._wake_after(self.traits.linger_s)
+        if self._ahead.room(len(self._idle) + (not load), len(self._ready)) > 0:
+            self._to_claim.set()
+        return load
+
+    async def _send(self, load: list[Paying]) -> None:
+        await self._permitted()
+        self.in_flight += len(load)
+        try:
+            outcomes = await self._ask([one.question for one in load])
+        finally:
+            self.in_flight -= len(load)
+        self._sent += len(load)
+        failpoints.hit(Failpoint.CALL_ANSWERED_NOT_COMMITTED)
+        for one, outcome in zip(load, outcomes, strict=True):
+            self._conclude(one, outcome)
+        self._tell_unless_busy()
+
+    def _give_up(self, one: Paying) -> None:
+        """Release a claim that was not sent; its twins ask for themselves."""
+        state = CallState.UNKNOWN if one.is_replay else CallState.RELEASED
+        one.ask.asker.settle([self._terms.settlement(one, NOT_SENT, state)])
+        self._look_again(one, 0.0)
+
     # ---- after the call ------------------------------------------------------------------------------------------
 
     def _conclude(self, one: Paying, outcome: Outcome) -> None:
         """Settle the call by its outcome, and answer the question and its twins, or ask again."""
         self.outcomes[outcome.kind.value] += 1
-        self._tell_breaker(failed=outcome.kind is OutcomeKind.TRANSIENT, answered=True)
-        # That a replay was refused or failed says nothing of the call that it repeats: that may have been charged.
-        not_answered = CallState.UNKNOWN if one.is_replay else CallState.RELEASED
+        self._tell_gate(failed=outcome.kind is OutcomeKind.TRANSIENT, answered=outcome.kind not in REFUSALS)
+        # That a replay was refused or failed says nothing of the call that it repeats: that may have been charged. Nor does
+        # the failure of a job whose vendor took its credits when it was sent.
+        may_be_charged = one.is_replay or (one.is_job and self.traits.charged_when_sent)
+        not_answered = CallState.UNKNOWN if may_be_charged else CallState.RELEASED
         match outcome.kind:
             case OutcomeKind.FOUND | OutcomeKind.MISS | OutcomeKind.SUPPRESSED:
                 self._tell_all(one, outcome, Source.PROVIDER, self._terms.settlement(one, outcome, CallState.SETTLED))
             case OutcomeKind.INVALID_INPUT:
                 self._tell_all(one, outcome, Source.PROVIDER, self._terms.settlement(one, outcome, not_answered))
             case OutcomeKind.PENDING:
+                one.is_job = True
                 one.ask.asker.settle([self._terms.settlement(one, outcome, CallState.PENDING)])
                 self._polls.put(one, outcome.handle, (outcome.poll_at or 0.0) - self._clock.time())
             case OutcomeKind.UNKNOWN:
@@ -216,30 +345,43 @@ class PaidDispatcher(Dispatcher):
             if self._is_to_be_retried(ask, outcome):
                 self._retry(ask, [each.index], [outcome])
             else:
-                ask.asker.answered(ask.step, [ask.items[each.index]], [outcome])
+                self._hearing.add(ask, each.index, outcome)
+
+    def _tell_unless_busy(self) -> None:
+        """Nobody waits for others to be answered when there are none."""
+        if not self.in_flight:
+            self._hearing.tell()
 
     def _tell_all(self, one: Paying, outcome: Outcome, source: Source, settlement: Settlement | None = None) -> None:
-        """Answer the question and its twins; only the one whose call it was has paid."""
-        for each in self._with_twins(one):
-            ask, mine = each.ask, each is one and settlement is not None
-            told = outcome
-            savings: list[Saving] = []
-            if not mine:
-                saved = self._terms.amount(outcome.cost)
-                told = msgspec.structs.replace(
-                    outcome, cost=0.0, source=source if each is one else Source.COALESCED, saved=outcome.cost
-                )
-                savings = [Saving(each.key.tenant, ask.erid, saved)] if saved != NOTHING else []
-            ask.asker.answered(
-                ask.step, [ask.items[each.index]], [told], [settlement] if mine and settlement else (), savings
-            )
+        """Answer the question and its twins; one of the ERID whose call it was has paid, the others were spared it."""
+        everyone = self._with_twins(one)
+        paid = next((each for each in everyone if outcome.cost and each.ask.erid == one.payer), None)
+        # The settlement is committed no later than the receipt that shows its charge.
+        bearer = paid or one
+        for each in everyone:
+            told, saving = self._told(each, one, outcome, source, is_payer=each is paid)
+            self._hearing.add(each.ask, each.index, told, settlement if each is bearer else None, saving)
+
+    def _told(
+        self, each: Paying, one: Paying, outcome: Outcome, source: Source, *, is_payer: bool
+    ) -> tuple[Outcome, Saving | None]:
+        """What one of those who wait for a call is told, and what it did not have to pay."""
+        if is_payer:
+            return msgspec.structs.replace(outcome, call_id=one.call_id), None
+        if each is not one:
+            source = Source.COALESCED
+        elif source is Source.PROVIDER and outcome.cost:
+            source = Source.COALESCED  # the call was found open, and it is another ERID's
+        told = msgspec.structs.replace(outcome, cost=FREE, source=source, saved=outcome.cost or FREE)
+        saved = self._terms.amount(outcome.cost)
+        return told, Saving(each.key.tenant, each.ask.erid, saved) if saved != NOTHING else None
 
     def _tell_held(self, one: Paying, call_id: UUID) -> None:
         """A call may have been paid and has no answer: by policy its question fails, or is passed over as a miss."""
         kind = OutcomeKind.MISS if self._terms.unknown is UnknownPolicy.SKIP else OutcomeKind.UNKNOWN
         outcome = Outcome(kind, reason=f"CALL_WITHOUT_ANSWER {call_id}")
         for each in self._with_twins(one):
-            each.ask.asker.answered(each.ask.step, [each.ask.items[each.index]], [outcome])
+            self._hearing.add(each.ask, each.index, outcome)
 
     def _look_again(self, one: Paying, after_s: float) -> None:
         for each in self._with_twins(one):
@@ -260,7 +402,7 @@ class PaidDispatcher(Dispatcher):
             await self._collect_group(await self._polls.due())
 
     async def _collect_group(self, due: list[tuple[Paying, str]]) -> None:
-        await self._permitted()
+        await self._permitted(polls=True)
         outcomes: Sequence[Outcome] = []
         if isinstance(self.provider, Collects):
             try:

@@ -18,8 +18,10 @@ from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import BodyDecodeError, BuilderError, DecodeError, DetailedPyreqwestError, PyreqwestError
 from pyreqwest.http import HeaderMap
 from pyreqwest.proxy import ProxyBuilder
+from pyreqwest.request import StreamRequest
 
 from des.errors import ConfigError, TransientError
+from des.providers.account import Account
 
 BODY_BYTES_MAX = 1024 * 1024
 """Bytes of one reply, decompressed; the largest documented one of any dialect (a page of 100 people) has 1 MB."""
@@ -34,8 +36,9 @@ _NOTHING_LEFT = "client error (Connect)"
 
 
 class Fault(enum.StrEnum):
-    """Why there is no reply: a closed set. The first four prove that nothing left this machine."""
+    """Why there is no reply: a closed set. The first five prove that nothing left this machine."""
 
+    NO_PERMIT = "NO_PERMIT"
     DNS = "DNS"
     CONNECT = "CONNECT"
     CONNECT_TIMEOUT = "CONNECT_TIMEOUT"
@@ -82,7 +85,8 @@ class Transport:
     """HTTP calls of one provider, over connections of its own.
 
     At most `slots` connections are kept; how many calls run at once is the dispatcher's to bound. `deadline_s` covers a
-    call from name resolution to the last byte of the body. `headers` go with every request (keys belong here).
+    call from name resolution to the last byte of the body. `headers` go with every request (keys belong here). Each
+    request takes a permit of the `account`, and each reply tells the account what it says of the permitted rate.
     """
 
     def __init__(
@@ -93,6 +97,7 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         body_bytes_max: int = BODY_BYTES_MAX,
         proxy: str | None = None,
+        account: Account | None = None,
     ) -> None:
         """Take the bounds; nothing is opened before `start`."""
         self._slots = slots
@@ -100,6 +105,7 @@ class Transport:
         self._headers = dict(headers or {})
         self._body_bytes_max = body_bytes_max
         self._proxy = proxy
+        self._account = account
         self._client: Client | None = None
 
     def __repr__(self) -> str:
@@ -136,8 +142,8 @@ class Transport:
     ) -> Reply:
         """Send once and read the whole reply.
 
-        Raises NotSent where nothing left this machine, else MaybeSent. When cancelled, the call is dropped wherever it
-        stands: what was sent is then not known.
+        Raises NotSent where nothing left this machine (also where no permit could be had soon), else MaybeSent. When
+        cancelled, the call is dropped wherever it stands: what was sent is then not known.
         """
         if self._client is None:
             raise NotSent(Fault.CONNECT)
@@ -150,6 +156,23 @@ class Transport:
             call = request.build_streamed()
         except ValueError as error:
             raise NotSent(Fault.UNSENDABLE) from error
+        if self._account is None:
+            return await self._exchange(call)
+        permit = await self._account.permit()
+        if permit is None:
+            raise NotSent(Fault.NO_PERMIT)
+        heard = False
+        try:
+            reply = await self._exchange(call)
+            heard = True
+        finally:
+            if not heard:
+                self._account.limiter.lost()
+        self._account.replied(permit, reply.status, reply.headers)
+        return reply
+
+    async def _exchange(self, call: StreamRequest) -> Reply:
+        """Send and read. Raises CallFailed."""
         try:
             async with call as response:
                 # Fills until the amount or the end is reached; one byte more than allowed tells that there is more.

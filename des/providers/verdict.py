@@ -6,14 +6,10 @@ as a miss.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 
 from des.providers.contract import Outcome, OutcomeKind
+from des.providers.rate_headers import retry_after
 from des.providers.transport import CallFailed, Fault, MaybeSent, NotSent, Reply
-
-RETRY_AFTER_S_MAX = 24 * 3600.0
-"""A wait that a vendor asks for is believed up to a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +38,8 @@ def failed_call(error: CallFailed, *, paid: bool) -> Outcome:
     match error:
         case NotSent(fault=Fault.UNSENDABLE):
             kind = OutcomeKind.INVALID_INPUT
+        case NotSent(fault=Fault.NO_PERMIT):
+            kind = OutcomeKind.RATE_LIMITED
         case MaybeSent() if paid:
             kind = OutcomeKind.UNKNOWN
         case _:
@@ -65,15 +63,5 @@ def refused(kind: OutcomeKind, reply: Reply, now: float, *, reason: str = "") ->
 
 
 def retry_at(reply: Reply, now: float) -> float | None:
-    """Time (seconds since the epoch) that Retry-After names, in seconds or as a date (RFC 9110, 10.2.3)."""
-    text = reply.header("retry-after")
-    if text is None:
-        return None
-    if text.strip().isascii() and text.strip().isdigit():
-        return now + min(float(text), RETRY_AFTER_S_MAX)
-    try:
-        date = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    at = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-    return min(max(at, now), now + RETRY_AFTER_S_MAX)
+    """Time (seconds since the epoch) that Retry-After names; see `rate_headers`."""
+    return retry_after(reply.headers, now)

@@ -23,7 +23,14 @@ NAMES = ("dropcontact", "fullenrich")
 
 
 def make(name: str, url: str) -> CollectingProvider:
-    settings: dict[str, Any] = {"kind": name, "api_key": "k", "url": url, "deadline_s": DEADLINE_S, "concurrency": 8}
+    settings: dict[str, Any] = {
+        "kind": name,
+        "api_key": "k",
+        "url": url,
+        "deadline_s": DEADLINE_S,
+        "concurrency": 8,
+        "rate": [],
+    }
     settings["poll_after_s"] = 0.01
     if name == "dropcontact":
         return Dropcontact(name, DropcontactConfig.model_validate(settings), Values(), SystemClock())

@@ -56,14 +56,14 @@ def described(url: str, **changes: object) -> Provider:
 
 def hunter(url: str) -> Provider:
     config = HunterConfig.model_validate(
-        {"kind": "hunter", "api_key": "k", "url": url, "deadline_s": DEADLINE_S, "concurrency": 8}
+        {"kind": "hunter", "api_key": "k", "url": url, "deadline_s": DEADLINE_S, "concurrency": 8, "rate": []}
     )
     return Hunter("hunter", config, Values(), SystemClock())
 
 
 def keyed(kind: str, url: str) -> Provider:
     """A vendor's dialect that needs a key and an address."""
-    settings = {"kind": kind, "api_key": "k", "url": url, "deadline_s": DEADLINE_S, "concurrency": 8}
+    settings = {"kind": kind, "api_key": "k", "url": url, "deadline_s": DEADLINE_S, "concurrency": 8, "rate": []}
     match kind:
         case "pdl":
             return Pdl(kind, PdlConfig.model_validate(settings), Values(), SystemClock())

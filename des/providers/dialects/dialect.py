@@ -4,8 +4,9 @@ import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from des.config_providers import ProviderLimits
+from des.config_providers import BulkLimits, ProviderLimits
 from des.providers.contract import Replay, Traits
+from des.providers.rate_headers import Window
 from des.providers.verdict import StatusMap
 
 
@@ -52,19 +53,6 @@ class Billing:
         """Credits of one person with these fields; 0.0 for none."""
         each = [prices.get(name, 0.0) for name in fields]
         return sum(each) if self.adds_up else max(each, default=0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Where replies tell of one window of the permitted rate.
-
-    `per_s`: its length in seconds. `left`: header with the requests left in it. `reset`: header with its end, in
-    seconds from now or as a date; "" where there is none, and the window's whole length is waited.
-    """
-
-    per_s: float
-    left: str
-    reset: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,5 +107,7 @@ class Dialect:
             replay=self.replay,
             operation=self.operation,
             prices=dict(prices or {}),
+            linger_s=limits.linger_s if isinstance(limits, BulkLimits) else 0.0,
+            charged_when_sent=self.billing.charged_on is ChargedOn.SENT,
             rate_windows=tuple((rate.count, rate.per_s) for rate in limits.rate),
         )

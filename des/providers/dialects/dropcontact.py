@@ -28,6 +28,7 @@ import msgspec
 from des.clock import Clock
 from des.config_providers import DropcontactConfig
 from des.contact import Contact
+from des.providers.account import Account
 from des.providers.contract import Outcome, OutcomeKind, Question, Replay, Traits
 from des.providers.dialects.dialect import Asynchronous, Billing, ChargedOn, Correlation, Dialect, Reconcile
 from des.providers.dialects.dropcontact_results import (
@@ -108,12 +109,14 @@ class Dropcontact:
             unaskable=_UNASKABLE,
             deadline_s=config.deadline_s,
         )
+        self.account = Account(clock, self._traits.rate_windows, DIALECT.windows)
         self._transport = Transport(
             slots=config.concurrency,
             deadline_s=config.deadline_s,
             headers={"x-access-token": config.api_key.get_secret_value(), "accept": "application/json"},
             body_bytes_max=BODY_BYTES_MAX,
-            proxy=config.proxy,
+            proxy=config.proxy.get_secret_value() if config.proxy else None,
+            account=self.account,
         )
 
     def __repr__(self) -> str:

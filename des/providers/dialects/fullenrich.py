@@ -30,6 +30,7 @@ import msgspec
 
 from des.clock import Clock
 from des.config_providers import FullEnrichConfig
+from des.providers.account import Account
 from des.providers.contract import Outcome, OutcomeKind, Question, Replay, Traits
 from des.providers.dialects.dialect import Asynchronous, Billing, ChargedOn, Correlation, Dialect, Reconcile
 from des.providers.dialects.fullenrich_results import (
@@ -106,7 +107,9 @@ class FullEnrich:
         """Take the provider's name and settings, and who normalises values."""
         prices = {EMAIL: config.price, PERSONAL: config.price_personal_email, PHONE: config.price_phone}
         traits = DIALECT.traits(name, config, config.batch_max, prices)
-        self._traits = dataclasses.replace(traits, prices_add_up=DIALECT.billing.adds_up)
+        self._traits = dataclasses.replace(
+            traits, prices_add_up=DIALECT.billing.adds_up, replay_after_s=config.replay_after_s
+        )
         self._url = config.url.rstrip("/") + _PATH
         self._key = config.api_key.get_secret_value()
         self._webhook_url = config.webhook_url
@@ -115,12 +118,14 @@ class FullEnrich:
         self._seen = ReplayWindow(clock)
         self._results = Results(prices, values, clock, self._waiting)
         self._packing = Packing(entry, self._submit, unaskable=_UNASKABLE, deadline_s=config.deadline_s)
+        self.account = Account(clock, self._traits.rate_windows, DIALECT.windows)
         self._transport = Transport(
             slots=config.concurrency,
             deadline_s=config.deadline_s,
             headers={"authorization": f"Bearer {self._key}", "accept": "application/json"},
             body_bytes_max=BODY_BYTES_MAX,
-            proxy=config.proxy,
+            proxy=config.proxy.get_secret_value() if config.proxy else None,
+            account=self.account,
         )
 
     def __repr__(self) -> str:

@@ -18,6 +18,7 @@ import msgspec
 from des.clock import Clock
 from des.config_providers import HunterConfig
 from des.contact import Contact, FieldType
+from des.providers.account import Account
 from des.providers.contract import MISS, Outcome, OutcomeKind, Question, Replay, Traits, Value
 from des.providers.dialects.dialect import Dialect
 from des.providers.person import domain_of, linkedin_handle_of
@@ -93,11 +94,13 @@ class Hunter:
         self._values = values
         self._clock = clock
         self._decoder = msgspec.json.Decoder(_Answer)
+        self.account = Account(clock, self._traits.rate_windows, DIALECT.windows)
         self._transport = Transport(
             slots=config.concurrency,
             deadline_s=config.deadline_s,
             headers={"x-api-key": config.api_key.get_secret_value(), "accept": "application/json"},
-            proxy=config.proxy,
+            proxy=config.proxy.get_secret_value() if config.proxy else None,
+            account=self.account,
         )
 
     def __repr__(self) -> str:

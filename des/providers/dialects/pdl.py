@@ -1,4 +1,4 @@
-"""People Data Labs' person enrichment: one person a call, or up to 80 in the order of the request.
+"""People Data Labs' person enrichment: one person a call, or up to 100 in the order of the request.
 
 From the vendor's API reference (https://docs.peopledatalabs.com, read in stored copies of 2026):
 
@@ -7,7 +7,7 @@ From the vendor's API reference (https://docs.peopledatalabs.com, read in stored
   about asking again: it is taken to be charged again.
 - A bulk reply is 200 although people in it are missed, refused or failed: each item has a status of its own. Items come
   in the order of the request and carry back the `metadata` they were sent with; one that carries another's shows that
-  nothing in the reply can be relied on. 100 people are permitted; 80 stay below the reply's 1 MB.
+  nothing in the reply can be relied on. 100 people are permitted; 80, the default, stay below the reply's 1 MB.
 - `x-ratelimit-*` tell of fixed windows, `x-call-credits-spent` what a call cost; there is no Retry-After.
 - Unchecked: the names of the fields within `data`, which `_KEYS` holds. Plans without contact data answer `true` in
   place of the value; that is no value.
@@ -25,11 +25,13 @@ import msgspec
 from des.clock import Clock
 from des.config_providers import PdlConfig
 from des.contact import Contact, FieldType
+from des.providers.account import Account
 from des.providers.contract import MISS, Outcome, OutcomeKind, Question, Replay, Traits, Value
-from des.providers.dialects.dialect import Billing, ChargedOn, Correlation, Dialect, Reconcile, Window
+from des.providers.dialects.dialect import Billing, ChargedOn, Correlation, Dialect, Reconcile
 from des.providers.dialects.packed import Asked, Packing, shared_out
 from des.providers.dialects.rates import reopens_at
 from des.providers.person import domain_of, linkedin_handle_of, name_of
+from des.providers.rate_headers import Window
 from des.providers.transport import CallFailed, Reply, Transport
 from des.providers.values import Values
 from des.providers.verdict import StatusMap, failed_call, refused, unreadable
@@ -61,7 +63,7 @@ DIALECT = Dialect(
         otherwise=OutcomeKind.UNKNOWN,
     ),
     replay=Replay.NEVER_FREE,
-    batch_max=80,
+    batch_max=100,
     correlation=Correlation.METADATA,
     billing=Billing(ChargedOn.PERSON),
     reconcile=Reconcile.BY_CREDIT_HEADER,
@@ -113,11 +115,13 @@ class Pdl:
         self._one = msgspec.json.Decoder(_Item)
         self._many = msgspec.json.Decoder(list[_Item])
         self._packing = Packing(self._params, self._call, unaskable=_UNASKABLE, deadline_s=config.deadline_s)
+        self.account = Account(clock, self._traits.rate_windows, DIALECT.windows)
         self._transport = Transport(
             slots=config.concurrency,
             deadline_s=config.deadline_s,
             headers={"x-api-key": config.api_key.get_secret_value(), "accept": "application/json"},
-            proxy=config.proxy,
+            proxy=config.proxy.get_secret_value() if config.proxy else None,
+            account=self.account,
         )
 
     def __repr__(self) -> str:

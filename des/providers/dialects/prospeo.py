@@ -23,11 +23,13 @@ import msgspec
 from des.clock import Clock
 from des.config_providers import ProspeoConfig
 from des.contact import Contact, FieldType
+from des.providers.account import Account
 from des.providers.contract import MISS, Outcome, OutcomeKind, Question, Replay, Traits, Value
-from des.providers.dialects.dialect import Billing, ChargedOn, Correlation, Dialect, Window
+from des.providers.dialects.dialect import Billing, ChargedOn, Correlation, Dialect
 from des.providers.dialects.packed import Asked, Packing, shared_out
 from des.providers.dialects.rates import reopens_at
 from des.providers.person import domain_of, linkedin_handle_of, name_of
+from des.providers.rate_headers import Window
 from des.providers.transport import CallFailed, Reply, Transport
 from des.providers.values import Values
 from des.providers.verdict import StatusMap, failed_call, refused, unreadable
@@ -149,11 +151,13 @@ class Prospeo:
             unaskable=_UNASKABLE,
             deadline_s=config.deadline_s,
         )
+        self.account = Account(clock, self._traits.rate_windows, DIALECT.windows)
         self._transport = Transport(
             slots=config.concurrency,
             deadline_s=config.deadline_s,
             headers={"x-key": config.api_key.get_secret_value(), "accept": "application/json"},
-            proxy=config.proxy,
+            proxy=config.proxy.get_secret_value() if config.proxy else None,
+            account=self.account,
         )
 
     def __repr__(self) -> str:

@@ -1,28 +1,6 @@
-"""Limiter and breaker, on times of our own."""
-
-from hypothesis import given
-from hypothesis import strategies as st
+"""The breaker, on times of our own."""
 
 from des.providers.breaker import Breaker, BreakerState
-from des.providers.limiter import Limiter
-
-
-@given(st.lists(st.floats(0, 3), max_size=80), st.integers(1, 5), st.integers(5, 20))
-def test_no_window_ever_holds_more_than_it_permits(pauses: list[float], per_second: int, per_ten: int) -> None:
-    windows = ((per_second, 1.0), (per_ten, 10.0))
-    limiter = Limiter(windows)
-    now, calls = 0.0, []
-    for pause in pauses:
-        now += pause
-        if (delay := limiter.delay_s(now)) > 0:
-            now += delay
-        if limiter.delay_s(now) > 0:  # the float of a sum may fall short by its last bit
-            now += 1e-9
-        limiter.count(now)
-        calls.append(now)
-    for permitted, seconds in windows:
-        for first in calls:
-            assert sum(first <= call < first + seconds - 1e-6 for call in calls) <= permitted
 
 
 def test_a_breaker_opens_after_failures_in_a_row_and_probes_with_one_call() -> None:

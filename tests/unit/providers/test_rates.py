@@ -3,8 +3,8 @@
 import pytest
 from pyreqwest.http import HeaderMap
 
-from des.providers.dialects.dialect import Window
 from des.providers.dialects.rates import reopens_at
+from des.providers.rate_headers import Window
 from des.providers.transport import Reply
 
 NOW = 1_790_000_000.0  # 2026-09-21T14:13:20Z

@@ -15,6 +15,7 @@ DOUBTS = [Fault.TIMEOUT, Fault.CONNECTION_LOST, Fault.CUT_BODY, Fault.NOT_HTTP, 
     [
         *[(NotSent(fault), OutcomeKind.TRANSIENT, OutcomeKind.TRANSIENT) for fault in PROOFS],
         *[(MaybeSent(fault), OutcomeKind.TRANSIENT, OutcomeKind.UNKNOWN) for fault in DOUBTS],
+        (NotSent(Fault.NO_PERMIT), OutcomeKind.RATE_LIMITED, OutcomeKind.RATE_LIMITED),
         (NotSent(Fault.UNSENDABLE), OutcomeKind.INVALID_INPUT, OutcomeKind.INVALID_INPUT),
     ],
 )
@@ -27,4 +28,4 @@ def test_only_a_paid_call_that_may_have_left_is_unknown(
 
 
 def test_every_fault_is_covered() -> None:
-    assert {*PROOFS, *DOUBTS, Fault.UNSENDABLE} == set(Fault)
+    assert {*PROOFS, *DOUBTS, Fault.UNSENDABLE, Fault.NO_PERMIT} == set(Fault)
