@@ -13,7 +13,18 @@ from collections.abc import Mapping, Sequence
 from bench.figures import Result
 from bench.harness import harness
 
-BENCHMARKS = ("end_to_end", "small_batches", "concurrency", "http_calls", "paid_calls", "ingest", "latency", "backlog")
+BENCHMARKS = (
+    "end_to_end",
+    "small_batches",
+    "concurrency",
+    "http_calls",
+    "paid_calls",
+    "dedupe",
+    "bulk",
+    "ingest",
+    "latency",
+    "backlog",
+)
 """Modules of this package with `async def run(rig, scale) -> Result`."""
 
 CAMPAIGNS: Mapping[str, str] = {"kills": "bench.kills", "money": "bench.money"}

@@ -20,6 +20,10 @@ _DONE = "select coalesce(sum(contacts_done), 0)::bigint from enrichment"
 _WAITING = "select coalesce(sum(contacts - contacts_done), 0)::bigint from enrichment"
 _EVENTS_WAIT = "select exists (select from outbox)"
 _STATES = "select sum(fields_found), sum(fields_not_found), sum(fields_failed) from enrichment"
+_SOURCES = """
+    select coalesce(nullif(fields -> $1 ->> 'source', ''), 'provider') as source, count(*)::int as contacts
+    from contact where fields -> $1 ->> 'state' = 'found' group by 1 order by 1
+"""
 _TWIN = """
     create table contact_twin (like contact including all) partition by hash (tenant, erid);
     do $$ begin for remainder in 0..7 loop
@@ -65,6 +69,11 @@ class Observer:
             "select coalesce(sum(spent), 0)::bigint from budget where scope = 'tenant'"
         )
         return int(calls), int(spent) / MILLION
+
+    async def sources(self, field: str) -> dict[str, int]:
+        """Finished contacts by where their field's value comes from, those without one left out."""
+        rows = await self.connection.fetch(_SOURCES, field)
+        return {row["source"]: row["contacts"] for row in rows}
 
     async def until_done(self, contacts: int, every_s: float = 0.02) -> list[Sample]:
         """Look until so many are finished; return a sample for each time there were more. TimeoutError on a stall."""
