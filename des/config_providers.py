@@ -5,6 +5,7 @@ nobody knows) is refused by the provider itself when it is built, before anythin
 key under which its settings stand, and is no part of them. Unknown keys are refused: a typo is not a default.
 """
 
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
@@ -32,8 +33,17 @@ JsonPath = Annotated[str, Field(min_length=1, examples=["data.email", "emails[0]
 
 Address = Annotated[str, Field(pattern=r"^https?://[^/\s]+")]
 """URL of a server, `http` or `https`."""
-Proxy = Annotated[str, Field(pattern=r"^(https?|socks[45]h?)://[^/\s]+")]
-"""URL of a forward proxy."""
+_PROXY = r"^(https?|socks[45]h?)://[^/\s]+"
+
+
+def _usable_proxy(proxy: SecretStr) -> SecretStr:
+    if not re.match(_PROXY, proxy.get_secret_value()):
+        raise ValueError(f"should match pattern '{_PROXY}'")
+    return proxy
+
+
+Proxy = Annotated[SecretStr, AfterValidator(_usable_proxy)]
+"""URL of a forward proxy; a name and a password may stand in it."""
 
 
 def _usable_key(key: SecretStr) -> SecretStr:
@@ -100,6 +110,15 @@ class PaidLimits(ProviderLimits):
     found_days: float = Field(90.0, ge=0)
     miss_days: float = Field(30.0, ge=0)
     unknown: Literal["hold", "retry", "skip"] = "hold"
+
+
+class BulkLimits(PaidLimits):
+    """What bounds the spending at a vendor that is asked about many people in one request.
+
+    `linger_s`: how long a request that is not full waits for more people, from any ERID; none waits once it is full.
+    """
+
+    linger_s: float = Field(0.05, ge=0, le=60)
 
 
 class RequestConfig(_Model):
@@ -207,7 +226,7 @@ class HunterConfig(PaidLimits):
     proxy: Proxy | None = None
 
 
-class PdlConfig(PaidLimits):
+class PdlConfig(BulkLimits):
     """People Data Labs' person enrichment. The rate is that of a free key; a paid one is permitted 1,000 a minute.
 
     `api_key`: the account's; `url`: another server that speaks like it, such as the sandbox; `proxy`: as for `http`.
@@ -219,13 +238,13 @@ class PdlConfig(PaidLimits):
     concurrency: int = Field(16, ge=1, le=1_000)
     deadline_s: float = Field(30.0, gt=0, le=600)
     rate: Rates = (Rate(count=100, per_s=60.0),)
-    batch_max: int = Field(80, ge=1, le=80, description="people in one request; more would not fit one reply")
+    batch_max: int = Field(80, ge=1, le=100, description="people in one request; replies to more than 80 may not fit")
     price: float = Field(1.0, ge=0, description="credits of one person found")
     likelihood_min: int = Field(6, ge=1, le=10, description="how sure (1-10) the vendor must be of the person")
     proxy: Proxy | None = None
 
 
-class ApolloConfig(PaidLimits):
+class ApolloConfig(BulkLimits):
     """Apollo's people enrichment. The rate is that of a free team's bulk calls; a paid one is permitted 1,000 a minute.
 
     `api_key`: the team's; `url`: another server that speaks like it, such as the sandbox; `proxy`: as for `http`.
@@ -243,7 +262,7 @@ class ApolloConfig(PaidLimits):
     proxy: Proxy | None = None
 
 
-class ProspeoConfig(PaidLimits):
+class ProspeoConfig(BulkLimits):
     """Prospeo's person enrichment. The vendor's rates depend on the plan: these are those of the smallest one.
 
     `api_key`: the account's; `url`: another server that speaks like it, such as the sandbox; `proxy`: as for `http`.
@@ -264,7 +283,7 @@ class ProspeoConfig(PaidLimits):
     proxy: Proxy | None = None
 
 
-class DropcontactConfig(PaidLimits):
+class DropcontactConfig(BulkLimits):
     """Dropcontact's enrichment, which answers after half a minute or later. The rate is the vendor's documented one.
 
     `api_key`: the account's; `url`: another server that speaks like it, such as the sandbox; `proxy`: as for `http`.
@@ -285,7 +304,7 @@ class DropcontactConfig(PaidLimits):
     proxy: Proxy | None = None
 
 
-class FullEnrichConfig(PaidLimits):
+class FullEnrichConfig(BulkLimits):
     """FullEnrich's bulk enrichment, which answers after a minute or later. The rate is the vendor's documented one.
 
     `api_key`: the workspace's; `url`: another server that speaks like it, such as the sandbox; `proxy`: as for `http`.
@@ -304,6 +323,12 @@ class FullEnrichConfig(PaidLimits):
     poll_after_s: float = Field(60.0, gt=0, le=86_400, description="seconds between two looks for an answer")
     answer_deadline_s: float = Field(
         6 * 3_600.0, gt=0, le=90 * 86_400, description="seconds after which an answer that is not there is given up"
+    )
+    replay_after_s: float = Field(
+        3_600.0,
+        ge=0,
+        le=90 * 86_400,
+        description="seconds after which a request without a reply has surely ended: then it is free to send again",
     )
     webhook_url: str | None = Field(
         None, pattern="^https?://", description="where the vendor sends what is finished; none: it is only looked for"

@@ -119,7 +119,8 @@ class Traits:
     one operation, whose answer serves every field; empty where another set of fields is another operation. `prices`:
     the most credits by field; those of one question are added up, or the dearest counts. `charged_when_sent`: credits
     are taken when a question is sent rather than for what is found. `replay_after_s`: seconds after which the vendor is
-    surely done with a call that got no reply.
+    surely done with a call that got no reply. `linger_s`: how long a paid call that is not full waits for more
+    questions.
     """
 
     name: str
