@@ -7,4 +7,5 @@ service itself.
 - `service.py`: every order in which a Service may be started, stopped and given up.
 - `provider.py`: what a provider owes the engine.
 - `collecting.py`: what one owes it besides whose answers come later.
+- `sandbox.py`: the sandbox as the far end of a provider under test, with every fault it has.
 """

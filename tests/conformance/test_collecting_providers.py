@@ -15,8 +15,8 @@ from des.providers.values import Values
 from des.testing.collecting import COLLECTING_CHECKS, CollectingCase, CollectingProvider, Settling
 from des.testing.collecting import Check as CollectingCheck
 from des.testing.provider import PROVIDER_CHECKS, Check, ProviderCase
-from tests.conformance.test_http_providers import DEADLINE_S, JANE, JOHN, STRANGERS, troubles
-from tests.sandbox_thread import SandboxThread, sandbox_thread
+from des.testing.sandbox import SandboxThread, sandbox_thread
+from tests.conformance.test_http_providers import DEADLINE_S, JANE, JOHN, STRANGERS
 
 FIELDS = ("professional_email", "phone_number")
 NAMES = ("dropcontact", "fullenrich")
@@ -57,7 +57,7 @@ async def test_contract(name: str, check: Check, sandbox: SandboxThread) -> None
             make=lambda: Settling(make(name, sandbox.sandbox.url)),
             known=questions(JOHN, JANE),
             unknown=questions(*STRANGERS),
-            troubles=dict(troubles(sandbox)),
+            troubles=sandbox.troubles(),
         )
     )
 
@@ -73,7 +73,7 @@ async def test_answers_come_later(name: str, check: CollectingCheck, sandbox: Sa
         book.ready_after_s = 0.0
 
     # A vendor that went away has forgotten its jobs: that is no trouble of a look.
-    lasting = {trouble: made for trouble, made in troubles(sandbox) if trouble != "nobody listens"}
+    lasting = {trouble: made for trouble, made in sandbox.troubles().items() if trouble != "nobody listens"}
     await check(
         CollectingCase(
             make=lambda: make(name, sandbox.sandbox.url),

@@ -1,7 +1,6 @@
 """The described provider and the dialects keep the contract of providers, whatever the sandbox does to them."""
 
-import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -15,9 +14,8 @@ from des.providers.dialects.pdl import Pdl
 from des.providers.dialects.prospeo import Prospeo
 from des.providers.http import HttpProvider
 from des.providers.values import Values
-from des.sandbox.faults import BULK_FAULTS, Fault, FaultPlan
-from des.testing.provider import PROVIDER_CHECKS, Check, ProviderCase, Trouble
-from tests.sandbox_thread import SandboxThread, sandbox_thread
+from des.testing.provider import PROVIDER_CHECKS, Check, ProviderCase
+from des.testing.sandbox import SandboxThread, sandbox_thread
 
 FIELDS = ("professional_email", "phone_number")
 TYPES = {"professional_email": FieldType.EMAIL, "phone_number": FieldType.PHONE}
@@ -91,28 +89,6 @@ def sandbox() -> Iterator[SandboxThread]:
         yield running
 
 
-def troubles(running: SandboxThread) -> Iterator[tuple[str, Trouble]]:
-    """Every fault of the sandbox that one question can meet, always on; and nobody listening at all."""
-
-    @contextlib.asynccontextmanager
-    async def always(fault: Fault) -> AsyncIterator[None]:
-        running.sandbox.desk.plan(FaultPlan(rates={fault: 1.0}, slow_body_s=10.0))
-        yield
-        running.sandbox.desk.plan(FaultPlan())
-
-    @contextlib.asynccontextmanager
-    async def nobody_listens() -> AsyncIterator[None]:
-        running.leave()
-        yield
-        running.listen()
-
-    def make(fault: Fault) -> Trouble:
-        return lambda: always(fault)
-
-    yield from ((fault.value, make(fault)) for fault in Fault if fault not in BULK_FAULTS)
-    yield "nobody listens", nobody_listens
-
-
 @pytest.mark.parametrize("check", PROVIDER_CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", MAKERS)
 async def test_contract(name: str, check: Check, sandbox: SandboxThread) -> None:
@@ -121,6 +97,6 @@ async def test_contract(name: str, check: Check, sandbox: SandboxThread) -> None
         make=lambda: make(sandbox.sandbox.url),
         known=[Question("default", contact, fields) for contact in (JOHN, JANE)],
         unknown=[Question("default", contact, fields) for contact in STRANGERS],
-        troubles=dict(troubles(sandbox)),
+        troubles=sandbox.troubles(),
     )
     await check(case)

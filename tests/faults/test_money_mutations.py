@@ -24,9 +24,9 @@ from des.store import ledger as store_ledger
 from des.store.contract import partition_of
 from des.store.ledger import Cap, Caps
 from des.store.postgres import Database
+from des.testing.sandbox import sandbox_thread
 from tests.faults.money_books import violations
 from tests.faults.money_office import PEOPLE, SEED, Office, known_to, pays, pdl, plain_ledger
-from tests.sandbox_thread import sandbox_thread
 
 JOHN = Contact(first_name="John", last_name="Doe", company_domain="sayprimer.com")
 ERID, OTHER_ERID = UUID(int=1), UUID(int=2)

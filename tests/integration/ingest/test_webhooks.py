@@ -19,7 +19,7 @@ from des.providers.contract import Outcome, OutcomeKind, Question
 from des.providers.dialects.fullenrich import SIGNATURE_HEADER, FullEnrich
 from des.providers.values import Values
 from des.serving.server import HttpServer
-from tests.sandbox_thread import SandboxThread, sandbox_thread
+from des.testing.sandbox import SandboxThread, sandbox_thread
 
 JOHN = Contact(first_name="John", last_name="Doe", company_name="sayprimer.com")
 NEMO = Contact(first_name="Nemo", last_name="Outis", company_domain="sayprimer.com")

@@ -17,10 +17,10 @@ from des.sandbox.faults import Fault, FaultPlan, Latency
 from des.sandbox.server import Sandbox
 from des.store.ledger import Cap, Caps
 from des.store.postgres import Database
+from des.testing.sandbox import sandbox_thread
 from tests.faults.money_books import AT_REST, Books, bills_are_charged, receipts_are_charged, violations
 from tests.faults.money_buyers import people_of
 from tests.faults.money_office import PEOPLE, SEED, Office, apollo, hunter, known_to, pdl, plain_ledger
-from tests.sandbox_thread import sandbox_thread
 
 JOHN = Contact(first_name="John", last_name="Doe", company_domain="sayprimer.com")
 LOUD = Contact(first_name="JOHN", last_name="DOE", company_domain="SayPrimer.com")
@@ -230,7 +230,9 @@ async def test_what_was_sent_for_a_dead_aggregator_is_settled(offices: Offices) 
         office.take_leases()
         await office.finished(1)
         (result,), books = await office.results(), await office.books()
-    assert (result.state, result.source, result.cost) == (FieldState.FOUND, "", 1.0), "its receipt is the first to show it"
+    assert (result.state, result.source, result.cost) == (FieldState.FOUND, "", 1.0), (
+        "its receipt is the first to show it"
+    )
     assert bill(books) == (1, 1)
     assert violations(books) == {}
 

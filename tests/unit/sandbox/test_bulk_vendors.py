@@ -14,7 +14,7 @@ from des.providers.dialects.prospeo import Prospeo
 from des.providers.values import Values
 from des.sandbox.faults import Fault, FaultPlan
 from des.sandbox.population import inquiries
-from tests.sandbox_thread import SandboxThread, sandbox_thread
+from des.testing.sandbox import SandboxThread, sandbox_thread
 
 PEOPLE = 120
 EMAIL = ("professional_email",)

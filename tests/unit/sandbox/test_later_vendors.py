@@ -19,7 +19,7 @@ from des.providers.values import Values
 from des.sandbox.faults import Fault, FaultPlan
 from des.sandbox.population import inquiries
 from des.testing.collecting import CollectingProvider, settled
-from tests.sandbox_thread import SandboxThread, sandbox_thread
+from des.testing.sandbox import SandboxThread, sandbox_thread
 
 PEOPLE = 200
 EMAIL = ("professional_email",)

@@ -13,7 +13,7 @@ import pytest
 from des.providers.transport import MaybeSent, Transport
 from des.sandbox.book import Book
 from des.sandbox.faults import BULK_FAULTS, Fault, FaultDraw, FaultPlan, Latency, LatencyKind
-from tests.sandbox_thread import SandboxThread, sandbox_thread
+from des.testing.sandbox import SandboxThread, sandbox_thread
 
 JOHN = "first_name=John&last_name=Doe&domain=sayprimer.com"
 
