@@ -49,7 +49,6 @@ class _Landing:
     def __init__(self) -> None:
         self.by_batch: Counter[BatchPart] = Counter()
         self.contacts: Counter[Erid] = Counter()
-        self.batches: Counter[Erid] = Counter()
         self.states: dict[Erid, Counter[FieldState]] = {}
 
     def add(self, unit: CommitUnit, new: set[tuple[str, UUID, UUID, int]] | None) -> None:
@@ -103,8 +102,7 @@ async def _write(
         landing.add(unit, new)
     events: list[Event] = []
     if landing.contacts:
-        events += await _count_off_batches(connection, landing)
-        events += await _count_off_enrichments(connection, landing)
+        events += await _count_off(connection, landing)
     for unit in current:
         if unit.savings and _is_first(unit, new, retried=retried):
             ledger.save(changes, unit.savings)
@@ -153,51 +151,45 @@ async def _write_contacts(
     return None if len(landed) == count else {tuple(row) for row in landed}
 
 
-async def _count_off_batches(connection: Connection, landing: _Landing) -> list[Event]:
-    """Count rows off their batches; answer an event for each batch that is finished with that."""
+async def _count_off(connection: Connection, landing: _Landing) -> list[Event]:
+    """Count rows off their batches and objects; answer an event for each that is finished with that."""
     parts = sorted(landing.by_batch.items())
+    erids = sorted(landing.contacts)
     rows = await connection.fetch(
-        _SQL["count_off_batches"],
+        _SQL["count_off"],
+        [tenant for tenant, _ in erids],
+        [erid for _, erid in erids],
+        [landing.contacts[erid] for erid in erids],
+        *[[landing.states[erid][state] for erid in erids] for state in FINISHED_STATES],
         [key[0] for key, _ in parts],
         [key[1] for key, _ in parts],
         [key[2] for key, _ in parts],
         [key[3] for key, _ in parts],
         [n for _, n in parts],
     )
-    finished = [
-        (r["tenant"], r["erid"], r["batch_id"], r["contacts"]) for r in rows if r["finished"] and r["parts"] == 1
-    ]
-    in_parts = sorted({(r["tenant"], r["erid"], r["batch_id"]) for r in rows if r["finished"] and r["parts"] > 1})
+    in_parts = sorted({(r["tenant"], r["erid"], batch_id) for r in rows for batch_id in r["in_parts"] or ()})
+    whole: Sequence[asyncpg.Record] = []
     if in_parts:
-        whole = await connection.fetch(_SQL["finished_in_parts"], *map(list, zip(*in_parts, strict=True)))
-        finished += [(r["tenant"], r["erid"], r["batch_id"], r["contacts"]) for r in whole]
-    for tenant, erid, _, _ in finished:
-        landing.batches[tenant, erid] += 1
-    return [batch_finished(*batch) for batch in finished]
-
-
-async def _count_off_enrichments(connection: Connection, landing: _Landing) -> list[Event]:
-    """Count rows off their enrichments; answer the events of those that are settled or completed with that."""
-    erids = sorted(landing.contacts)
-    rows = await connection.fetch(
-        _SQL["count_off_enrichments"],
-        [tenant for tenant, _ in erids],
-        [erid for _, erid in erids],
-        [landing.contacts[erid] for erid in erids],
-        [landing.batches[erid] for erid in erids],
-        *[[landing.states[erid][state] for erid in erids] for state in FINISHED_STATES],
-    )
-    events: list[Event] = []
+        whole = await connection.fetch(_SQL["count_batches_in_parts"], *map(list, zip(*in_parts, strict=True)))
+    events = [
+        batch_finished(row["tenant"], row["erid"], batch_id, int(contacts))
+        for row in (*rows, *whole)
+        for batch_id, contacts in zip(row["finished"] or (), row["finished_contacts"] or (), strict=True)
+    ]
+    batches_done = {(row["tenant"], row["erid"]): row["batches_done"] for row in (*rows, *whole)}
     for row in rows:
-        if row["contacts_done"] < row["contacts"]:
-            continue
-        counts = {state.value: row[f"fields_{state.value}"] for state in FINISHED_STATES}
-        progress = Progress(row["contacts"], row["contacts_done"], row["batches"], row["batches_done"], counts)
-        said = (row["tenant"], row["erid"], row["revision"], progress, row["fields"])
-        events.append(enrichment_settled(*said))
-        if row["completed"]:
-            events.append(enrichment_completed(*said))
+        if row["contacts_done"] == row["contacts"]:
+            events += _settled(row, batches_done[row["tenant"], row["erid"]])
     return events
+
+
+def _settled(row: asyncpg.Record, batches_done: int) -> list[Event]:
+    """Make the events of an object of which nothing is outstanding."""
+    counts = {state.value: row[f"fields_{state.value}"] for state in FINISHED_STATES}
+    progress = Progress(row["contacts"], row["contacts_done"], row["batches"], batches_done, counts)
+    said = (row["tenant"], row["erid"], row["revision"], progress, row["fields"])
+    settled = enrichment_settled(*said)
+    return [settled, enrichment_completed(*said)] if row["completed"] else [settled]
 
 
 async def _write_events(connection: Connection, events: Sequence[Event]) -> None:

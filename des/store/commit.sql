@@ -13,26 +13,28 @@ from unnest($1::text[], $2::uuid[], $3::uuid[], $4::integer[], $5::text[], $6::t
 on conflict (tenant, erid, batch_id, position) do nothing
 returning tenant, erid, batch_id, position;
 
--- name: count_off_batches
--- Progress of each batch part; a finished one lets go of its payload.
-update batch b
-set contacts_done = b.contacts_done + u.n,
-    finished_at = case when b.contacts_done + u.n = b.contacts then now() end,
-    payload = case when b.contacts_done + u.n = b.contacts then null else b.payload end
-from unnest($1::text[], $2::uuid[], $3::uuid[], $4::integer[], $5::integer[]) as u (tenant, erid, batch_id, part, n)
-where b.tenant = u.tenant and b.erid = u.erid and b.batch_id = u.batch_id and b.part = u.part
-returning b.tenant, b.erid, b.batch_id, b.parts, b.contacts, b.finished_at is not null as finished;
-
--- name: finished_in_parts
--- Of batches in several parts: those of which every part is here and finished, with their contacts.
-select b.tenant, b.erid, b.batch_id, sum(b.contacts)::bigint as contacts
-from unnest($1::text[], $2::uuid[], $3::uuid[]) as u (tenant, erid, batch_id)
-join batch b on b.tenant = u.tenant and b.erid = u.erid and b.batch_id = u.batch_id
-group by b.tenant, b.erid, b.batch_id
-having count(*) = max(b.parts) and bool_and(b.finished_at is not null);
-
--- name: count_off_enrichments
--- Progress of each object. The last outstanding contact settles it: a new revision; if it is sealed, it is completed.
+-- name: count_off
+-- Progress of each batch part, of which a finished one lets go of its payload, and with it of each object: one statement
+-- for both, to spare a round trip. The last outstanding contact settles the object: a new revision; if it is sealed, it
+-- is completed. `finished` are its batches that are whole and finished with this, `in_parts` those of which a part is.
+with counted as (
+    update batch b
+    set contacts_done = b.contacts_done + u.n,
+        finished_at = case when b.contacts_done + u.n = b.contacts then now() end,
+        payload = case when b.contacts_done + u.n = b.contacts then null else b.payload end
+    from unnest($10::text[], $11::uuid[], $12::uuid[], $13::integer[], $14::integer[]) as u (tenant, erid, batch_id, part, n)
+    where b.tenant = u.tenant and b.erid = u.erid and b.batch_id = u.batch_id and b.part = u.part
+    returning b.tenant, b.erid, b.batch_id, b.parts, b.contacts, b.finished_at
+), ended as (
+    select tenant, erid,
+        count(*) filter (where parts = 1) as batches,
+        array_agg(batch_id) filter (where parts = 1) as finished,
+        array_agg(contacts) filter (where parts = 1) as finished_contacts,
+        array_agg(batch_id) filter (where parts > 1) as in_parts
+    from counted
+    where finished_at is not null
+    group by tenant, erid
+)
 update enrichment e
 set contacts_done = e.contacts_done + u.contacts,
     batches_done = e.batches_done + u.batches,
@@ -45,13 +47,37 @@ set contacts_done = e.contacts_done + u.contacts,
     revision = e.revision + case when e.contacts_done + u.contacts = e.contacts then 1 else 0 end,
     completed = e.completed or (e.sealed and e.contacts_done + u.contacts = e.contacts),
     updated_at = now()
-from unnest(
-    $1::text[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
-    $10::bigint[]
-) as u (tenant, erid, contacts, batches, found, not_found, failed, suppressed, over_budget, cancelled)
+from (
+    select a.*, coalesce(x.batches, 0) as batches, x.finished, x.finished_contacts, x.in_parts
+    from unnest(
+        $1::text[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
+        $9::bigint[]
+    ) as a (tenant, erid, contacts, found, not_found, failed, suppressed, over_budget, cancelled)
+    left join ended x on x.tenant = a.tenant and x.erid = a.erid
+) as u
 where e.tenant = u.tenant and e.erid = u.erid
 returning e.tenant, e.erid, e.revision, e.completed, e.fields, e.contacts, e.contacts_done, e.batches, e.batches_done,
-    e.fields_found, e.fields_not_found, e.fields_failed, e.fields_suppressed, e.fields_over_budget, e.fields_cancelled;
+    e.fields_found, e.fields_not_found, e.fields_failed, e.fields_suppressed, e.fields_over_budget, e.fields_cancelled,
+    u.finished, u.finished_contacts, u.in_parts;
+
+-- name: count_batches_in_parts
+-- Of batches in several parts: those of which every part is here and finished count as done.
+with whole as (
+    select b.tenant, b.erid, b.batch_id, sum(b.contacts) as contacts
+    from unnest($1::text[], $2::uuid[], $3::uuid[]) as u (tenant, erid, batch_id)
+    join batch b on b.tenant = u.tenant and b.erid = u.erid and b.batch_id = u.batch_id
+    group by b.tenant, b.erid, b.batch_id
+    having count(*) = max(b.parts) and bool_and(b.finished_at is not null)
+), by_object as (
+    select tenant, erid, count(*) as batches, array_agg(batch_id) as finished, array_agg(contacts) as finished_contacts
+    from whole
+    group by tenant, erid
+)
+update enrichment e
+set batches_done = e.batches_done + w.batches
+from by_object w
+where e.tenant = w.tenant and e.erid = w.erid
+returning e.tenant, e.erid, e.batches_done, w.finished, w.finished_contacts;
 
 -- name: insert_events
 -- Events of what this transaction changed; the relay takes them from here.

@@ -9,6 +9,8 @@ from des.store.statements import statements
 
 BATCHES = 20_000
 ERID = uuid4()
+COUNTS = (["default"], [ERID], *[[1]] * 7)
+"""The object that `count_off` counts off, and how much."""
 
 
 @pytest.fixture
@@ -43,8 +45,8 @@ async def test_batches_are_known_by_their_key(database: Database) -> None:
     async with database.connection() as connection:
         for sql, arguments in (
             (statements("accept")["known_batches"], (tenants, erids, batch_ids)),
-            (statements("commit")["count_off_batches"], (tenants, erids, batch_ids, [0], [1])),
-            (statements("commit")["finished_in_parts"], (tenants, erids, batch_ids)),
+            (statements("commit")["count_off"], (*COUNTS, tenants, erids, batch_ids, [0], [1])),
+            (statements("commit")["count_batches_in_parts"], (tenants, erids, batch_ids)),
         ):
             plan = await plan_of(connection, sql, *arguments)
             assert "batch_pkey" in plan, plan
@@ -53,10 +55,11 @@ async def test_batches_are_known_by_their_key(database: Database) -> None:
 
 @pytest.mark.usefixtures("grown")
 async def test_objects_are_found_by_their_key(database: Database) -> None:
-    numbers: list[list[int]] = [[1]] * 8
+    none: list[object] = []
     async with database.connection() as connection:
         for sql, arguments in (
-            (statements("commit")["count_off_enrichments"], (["default"], [ERID], *numbers)),
+            (statements("commit")["count_off"], (*COUNTS, none, none, none, none, none)),
+            (statements("commit")["count_batches_in_parts"], (none, none, none)),
             (statements("serving")["enrichment"], ("default", ERID)),
         ):
             plan = await plan_of(connection, sql, *arguments)
