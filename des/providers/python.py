@@ -18,7 +18,9 @@ from typing import Any
 from des.clock import Clock
 from des.config_providers import PythonProviderConfig
 from des.errors import ConfigError
+from des.providers.account import Account
 from des.providers.contract import FieldTypes, Provider, Replay, Traits
+from des.providers.transport import Transport
 from des.providers.values import Values
 
 _CONTRACT = ("traits", "start", "ask", "stop")
@@ -43,6 +45,15 @@ class Setup:
     def api_key(self) -> str:
         """Its key, or "" where none is set."""
         return self.config.api_key.get_secret_value() if self.config.api_key else ""
+
+    def account(self) -> Account:
+        """The account that its requests go to; a provider that shows it as `account` has each of them counted."""
+        return Account(self.clock, [(rate.count, rate.per_s) for rate in self.config.rate])
+
+    def transport(self, account: Account, headers: Mapping[str, str]) -> Transport:
+        """HTTP calls within the limits of the settings, for the provider to start and to stop."""
+        limits = self.config
+        return Transport(slots=limits.concurrency, deadline_s=limits.deadline_s, headers=headers, account=account)
 
     def wrong(self, option: str, description: str) -> ConfigError:
         """Make the error of an option that cannot work, for the provider to raise when it is made."""

@@ -1,6 +1,7 @@
 """What goes wrong on demand: latency and faults drawn from a seed, so that a run can be repeated."""
 
 import enum
+import math
 import random
 from typing import assert_never
 
@@ -34,16 +35,24 @@ BULK_FAULTS = frozenset({Fault.WRONG_ORDER, Fault.DUPLICATES})
 """Faults that only a reply to several questions can have."""
 
 
+LOGNORMAL_SIGMA = 1.0
+"""The slowest of a hundred takes some six times the mean, the median 0.6 of it."""
+
+
 class LatencyKind(enum.StrEnum):
     """Shape of the waiting time before an answer."""
 
     FIXED = "fixed"
     UNIFORM = "uniform"
     EXPONENTIAL = "exponential"
+    LOGNORMAL = "lognormal"
 
 
 class Latency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Seconds before each answer: `fixed` (mean_s), `uniform` (0 to twice mean_s) or `exponential`; at most max_s."""
+    """Seconds before each answer, `mean_s` on average and at most `max_s`.
+
+    `fixed`, `uniform` (0 to twice the mean), `exponential`, or `lognormal`: most are quick, a few take very long.
+    """
 
     kind: LatencyKind = LatencyKind.FIXED
     mean_s: float = 0.0
@@ -61,6 +70,8 @@ class Latency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 return chance.uniform(0.0, 2 * self.mean_s)
             case LatencyKind.EXPONENTIAL:
                 return chance.expovariate(1 / self.mean_s) if self.mean_s else 0.0
+            case LatencyKind.LOGNORMAL:
+                return self.mean_s * math.exp(chance.gauss(-(LOGNORMAL_SIGMA**2) / 2, LOGNORMAL_SIGMA))
             case _:
                 assert_never(self.kind)
 

@@ -1,8 +1,10 @@
 """Who exists: companies and people made from a seed, the same ones each time, with the mess of real data.
 
-People have accents, several scripts, nicknames, double names and namesakes; some stand in the list twice, some are
-known to no vendor, some have asked not to be processed. Company domains end in `.example` (RFC 2606): no address
-is anybody's; the mission's own company, sayprimer.com, is the exception, and its two people are known to every vendor.
+People have accents, several scripts, nicknames, double names and namesakes; some stand in the list twice, some have
+changed jobs, some are known to no vendor, some have asked not to be processed. Company domains end in `.example` (RFC
+2606): no address is anybody's; the mission's own company, sayprimer.com, is the exception, and its two people are known
+to every vendor.
+
 A smaller population of the same seed is the beginning of a larger one.
 """
 
@@ -11,7 +13,7 @@ import io
 import random
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from anyascii import anyascii
@@ -25,6 +27,8 @@ NEWEST_COMPANY_SHARE = 0.8
 CATCH_ALL_SHARE = 0.1
 ERASED_SHARE = 0.005
 TWICE_SHARE = 0.03
+MOVED_SHARE = 0.05
+"""Changed jobs; callers still have them at their former company, vendors know them by both."""
 PATTERNS = ("{f}.{l}", "{f1}{l}", "{f}", "{f1}.{l}", "{f}_{l}", "{l}.{f}", "{f}{l}", "{l}")
 CSV_COLUMNS = (
     "first_name", "last_name", "company_name", "company_domain", "professional_email", "phone_number", "linkedin_url",
@@ -45,7 +49,10 @@ class Company:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One person and all there is to know; `erased` people may not be processed, `famous` ones every vendor knows."""
+    """One person and all there is to know; `erased` people may not be processed, `famous` ones every vendor knows.
+
+    `former`: the company where they worked before, and where a caller still has them; None for most.
+    """
 
     number: int
     first_name: str
@@ -57,6 +64,7 @@ class Person:
     title: str
     erased: bool = False
     famous: bool = False
+    former: Company | None = None
 
     @property
     def nickname(self) -> str:
@@ -89,8 +97,9 @@ class Population:
         for person in self.people:
             self._by_handle.setdefault(person.handle, person)
             for first in filter(None, (person.first_name, person.nickname)):
-                for company in (person.company.domain, fold(person.company.name)):
-                    self._by_company.setdefault((fold(first + person.last_name), company), person)
+                for company in filter(None, (person.company, person.former)):
+                    for key in (company.domain, fold(company.name)):
+                        self._by_company.setdefault((fold(first + person.last_name), key), person)
 
     def find(self, name: str, company: str) -> Person | None:
         """The person of this whole name (nickname and spelling forgiven) at a company of this domain or name."""
@@ -128,7 +137,7 @@ def inquiries(seed: int, people: int, strangers: float = 0.1) -> Iterator[Contac
 
 def _inquiry(person: Person, chance: random.Random) -> Contact:
     first = person.nickname if person.nickname and chance.random() < 0.2 else person.first_name
-    last, company = person.last_name, person.company
+    last, company = person.last_name, person.former or person.company
     match chance.randrange(6):
         case 0:
             return Contact(first_name=first.upper(), last_name=last.upper(), company_domain=company.domain)
@@ -158,13 +167,13 @@ def _people(seed: int, people: int) -> Iterator[Person]:
         if number // PEOPLE_PER_COMPANY >= len(companies):
             companies.append(_company(seed, len(companies)))
         company = companies[-1] if chance.random() < NEWEST_COMPANY_SHARE else chance.choice(companies)
-        person = _person(number, company, chance)
+        person = _person(number, company, chance, _former(seed, number, companies))
         yield person
         number += 1
         if number < people and chance.random() < TWICE_SHARE:  # the same person, in a second record
             yield Person(
                 number, person.nickname or person.first_name.upper(), person.last_name, person.company, person.email,
-                person.phone, person.handle, person.title, person.erased,
+                person.phone, person.handle, person.title, person.erased, former=person.former,
             )  # fmt: skip
             number += 1
 
@@ -178,7 +187,13 @@ def _company(seed: int, number: int) -> Company:
     return Company(name, domain, chance.choice(PATTERNS), region, chance.random() < CATCH_ALL_SHARE)
 
 
-def _person(number: int, company: Company, chance: random.Random) -> Person:
+def _former(seed: int, number: int, companies: Sequence[Company]) -> Company | None:
+    """Where somebody worked before; drawn beside everything else, so that it changes nobody else."""
+    chance = random.Random(f"former {seed} {number}")
+    return chance.choice(companies) if chance.random() < MOVED_SHARE else None
+
+
+def _person(number: int, company: Company, chance: random.Random, former: Company | None) -> Person:
     # Most people work where their name is common; some do not.
     region = company.region if chance.random() < 0.8 else chance.choice(REGIONS)
     first, last = chance.choice(region.given), chance.choice(region.family)
@@ -187,5 +202,5 @@ def _person(number: int, company: Company, chance: random.Random) -> Person:
     phone = "".join(str(chance.randrange(10)) if char == "#" else char for char in company.region.phone)
     return Person(
         number, first, last, company, f"{local}@{company.domain}", phone, f"{f}-{l}-{number}",
-        chance.choice(TITLES), chance.random() < ERASED_SHARE,
+        chance.choice(TITLES), chance.random() < ERASED_SHARE, former=former if former is not company else None,
     )  # fmt: skip

@@ -32,7 +32,7 @@ def running() -> Iterator[SandboxThread]:
 
 
 def made(kind: str, url: str) -> Provider:
-    settings = {"kind": kind, "api_key": "k", "url": url, "deadline_s": 2.0}
+    settings = {"kind": kind, "api_key": "k", "url": url, "deadline_s": 2.0, "rate": []}
     match kind:
         case "pdl":
             return Pdl(kind, PdlConfig.model_validate(settings), Values(), SystemClock())

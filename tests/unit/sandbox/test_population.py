@@ -33,6 +33,21 @@ def test_the_mess_of_real_data_is_there() -> None:
     assert any(person.erased for person in people)
     assert any(person.company.catch_all for person in people)
     assert any(person.nickname for person in people)
+    moved = [person for person in people if person.former]
+    assert 0.03 < len(moved) / len(people) < 0.07
+    assert all(person.former is not person.company for person in moved)
+    assert any(not person.known_to(vendor, share) for person in people for vendor, share in [("hunter", 0.7)])
+
+
+def test_who_has_moved_is_asked_about_at_the_former_company_and_found_at_the_present_one() -> None:
+    population = Population(3, 1_000)
+    moved = next(person for person in population.people if person.former and not person.erased)
+    assert moved.former is not None
+    found = population.find(f"{moved.first_name} {moved.last_name}", moved.former.domain)
+    assert found is not None
+    assert found.email.endswith(f"@{found.company.domain}")
+    asked = {contact.company_domain or contact.company_name for contact in inquiries(3, 1_000)}
+    assert moved.former.domain in asked or moved.former.name in asked
 
 
 def test_every_messy_inquiry_finds_its_person_and_no_stranger_is_found() -> None:

@@ -146,6 +146,15 @@ def test_faults_come_in_the_same_order_from_the_same_seed_and_as_often_as_asked(
     assert all(0 <= delay_s <= 0.2 for delay_s, _ in first)
 
 
+@pytest.mark.parametrize("kind", LatencyKind)
+def test_latencies_have_the_mean_that_is_asked_for(kind: LatencyKind) -> None:
+    draw = FaultDraw(FaultPlan(latency=Latency(kind, 0.1)))
+    delays = [draw.draw("hunter")[0] for _ in range(20_000)]
+    assert 0.095 < sum(delays) / len(delays) < 0.105
+    spread = max(delays) / (sum(delays) / len(delays))
+    assert (spread > 6) == (kind in {LatencyKind.EXPONENTIAL, LatencyKind.LOGNORMAL})
+
+
 def test_windows_slide_and_a_refusal_does_not_count() -> None:
     book = Book(windows=((2, 1.0), (3, 10.0)))
     assert [book.permit(at) for at in (0.0, 0.5)] == [0.0, 0.0]
