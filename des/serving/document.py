@@ -34,6 +34,7 @@ class FieldDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     source: str = ""
     saved: float | msgspec.UnsetType = msgspec.UNSET
     call_id: UUID | None = None
+    rule: str = ""
 
 
 class ContactDocument(Contact, frozen=True, kw_only=True):
@@ -142,6 +143,7 @@ def field_document(result: FieldResult) -> FieldDocument:
         source=result.source,
         saved=result.saved or msgspec.UNSET,
         call_id=result.call_id,
+        rule=result.rule,
         decide_time=datetime.fromtimestamp(result.at, UTC) if result.at else None,
         attempts=result.attempts,
     )

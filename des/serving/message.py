@@ -86,6 +86,7 @@ def _result_message(result: FieldResult) -> enrichment_pb2.FieldResult:
         saved=result.saved,
         cost=result.cost,
         call_id=str(result.call_id or ""),
+        rule=result.rule,
         attempts=[
             enrichment_pb2.Attempt(
                 provider=one.provider,

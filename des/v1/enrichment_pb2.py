@@ -27,7 +27,7 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64\x65s/v1/enrichment.proto\x12\x06\x64\x65s.v1\x1a\x14\x64\x65s/v1/contact.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd3\x02\n\nEnrichment\x12\x0c\n\x04\x65rid\x18\x01 \x01(\t\x12&\n\x05state\x18\x02 \x01(\x0e\x32\x17.des.v1.EnrichmentState\x12\x0e\n\x06sealed\x18\x03 \x01(\x08\x12\"\n\x08progress\x18\x04 \x01(\x0b\x32\x10.des.v1.Progress\x12\x1d\n\x15\x66ields_to_be_enriched\x18\x05 \x03(\t\x12\x10\n\x08revision\x18\x06 \x01(\x04\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x07options\x18\t \x01(\x0b\x32\x19.des.v1.EnrichmentOptions\x12\x1c\n\x05spend\x18\n \x01(\x0b\x32\r.des.v1.Spend\"g\n\x05Spend\x12 \n\x08reserved\x18\x01 \x01(\x0b\x32\x0e.des.v1.Amount\x12\x1d\n\x05spent\x18\x02 \x01(\x0b\x32\x0e.des.v1.Amount\x12\x1d\n\x05saved\x18\x03 \x01(\x0b\x32\x0e.des.v1.Amount\"(\n\x06\x41mount\x12\x0f\n\x07\x63redits\x18\x01 \x01(\x01\x12\r\n\x05money\x18\x02 \x01(\x01\"\xb7\x01\n\x08Progress\x12\x10\n\x08\x63ontacts\x18\x01 \x01(\x04\x12\x15\n\rcontacts_done\x18\x02 \x01(\x04\x12\x0f\n\x07\x62\x61tches\x18\x03 \x01(\x04\x12\x14\n\x0c\x62\x61tches_done\x18\x04 \x01(\x04\x12,\n\x06\x66ields\x18\x05 \x03(\x0b\x32\x1c.des.v1.Progress.FieldsEntry\x1a-\n\x0b\x46ieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"\xd6\x01\n\x0f\x45nrichedContact\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\r\x12 \n\x07\x63ontact\x18\x03 \x01(\x0b\x32\x0f.des.v1.Contact\x12\x37\n\x08\x65nriched\x18\x04 \x03(\x0b\x32%.des.v1.EnrichedContact.EnrichedEntry\x1a\x44\n\rEnrichedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\"\n\x05value\x18\x02 \x01(\x0b\x32\x13.des.v1.FieldResult:\x02\x38\x01\"\xc2\x02\n\x0b\x46ieldResult\x12!\n\x05state\x18\x01 \x01(\x0e\x32\x12.des.v1.FieldState\x12\r\n\x05value\x18\x02 \x01(\t\x12\x10\n\x08provider\x18\x03 \x01(\t\x12\x12\n\nconfidence\x18\x04 \x01(\x01\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x11\n\treference\x18\x06 \x01(\t\x12\x10\n\x08\x65vidence\x18\x07 \x01(\t\x12\x0c\n\x04\x63ost\x18\x08 \x01(\x01\x12/\n\x0b\x64\x65\x63ide_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x08\x61ttempts\x18\n \x03(\x0b\x32\x0f.des.v1.Attempt\x12\x14\n\x0cverification\x18\x0b \x01(\t\x12\x0e\n\x06source\x18\x0c \x01(\t\x12\r\n\x05saved\x18\r \x01(\x01\x12\x0f\n\x07\x63\x61ll_id\x18\x0e \x01(\t\"j\n\x07\x41ttempt\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0f\n\x07outcome\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0c\n\x04\x63ost\x18\x04 \x01(\x01\x12\r\n\x05saved\x18\x05 \x01(\x01\x12\x0f\n\x07\x63\x61ll_id\x18\x06 \x01(\t\"S\n\x17\x43reateEnrichmentRequest\x12\x0c\n\x04\x65rid\x18\x01 \x01(\t\x12*\n\x07options\x18\x02 \x01(\x0b\x32\x19.des.v1.EnrichmentOptions\"B\n\x18\x43reateEnrichmentResponse\x12&\n\nenrichment\x18\x01 \x01(\x0b\x32\x12.des.v1.Enrichment\"\x84\x01\n\x17UpdateEnrichmentRequest\x12\x0c\n\x04\x65rid\x18\x01 \x01(\t\x12*\n\x07options\x18\x02 \x01(\x0b\x32\x19.des.v1.EnrichmentOptions\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"\\\n\x18UpdateEnrichmentResponse\x12&\n\nenrichment\x18\x01 \x01(\x0b\x32\x12.des.v1.Enrichment\x12\x18\n\x10resumed_contacts\x18\x02 \x01(\x04\"K\n\x14GetEnrichmentRequest\x12\x0c\n\x04\x65rid\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\x87\x01\n\x15GetEnrichmentResponse\x12&\n\nenrichment\x18\x01 \x01(\x0b\x32\x12.des.v1.Enrichment\x12-\n\x0c\x63ontact_list\x18\x02 \x03(\x0b\x32\x17.des.v1.EnrichedContact\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"?\n\x16ListEnrichmentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"[\n\x17ListEnrichmentsResponse\x12\'\n\x0b\x65nrichments\x18\x01 \x03(\x0b\x32\x12.des.v1.Enrichment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"%\n\x15SealEnrichmentRequest\x12\x0c\n\x04\x65rid\x18\x01 \x01(\t\"@\n\x16SealEnrichmentResponse\x12&\n\nenrichment\x18\x01 \x01(\x0b\x32\x12.des.v1.Enrichment\"\'\n\x17\x43\x61ncelEnrichmentRequest\x12\x0c\n\x04\x65rid\x18\x01 \x01(\t\"B\n\x18\x43\x61ncelEnrichmentResponse\x12&\n\nenrichment\x18\x01 \x01(\x0b\x32\x12.des.v1.Enrichment\"4\n\x14StreamResultsRequest\x12\x0c\n\x04\x65rid\x18\x01 \x01(\t\x12\x0e\n\x06\x66ollow\x18\x02 \x01(\x08\"B\n\x15StreamResultsResponse\x12)\n\x08\x63ontacts\x18\x01 \x03(\x0b\x32\x17.des.v1.EnrichedContact\"&\n\x16WatchEnrichmentRequest\x12\x0c\n\x04\x65rid\x18\x01 \x01(\t\"A\n\x17WatchEnrichmentResponse\x12&\n\nenrichment\x18\x01 \x01(\x0b\x32\x12.des.v1.Enrichment*\xac\x01\n\x0f\x45nrichmentState\x12 \n\x1c\x45NRICHMENT_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45NRICHMENT_STATE_OPEN\x10\x01\x12\x1c\n\x18\x45NRICHMENT_STATE_SETTLED\x10\x02\x12\x1e\n\x1a\x45NRICHMENT_STATE_COMPLETED\x10\x03\x12\x1e\n\x1a\x45NRICHMENT_STATE_CANCELLED\x10\x04*\xe0\x01\n\nFieldState\x12\x1b\n\x17\x46IELD_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x46IELD_STATE_PENDING\x10\x01\x12\x15\n\x11\x46IELD_STATE_FOUND\x10\x02\x12\x19\n\x15\x46IELD_STATE_NOT_FOUND\x10\x03\x12\x16\n\x12\x46IELD_STATE_FAILED\x10\x04\x12\x1a\n\x16\x46IELD_STATE_SUPPRESSED\x10\x05\x12\x1b\n\x17\x46IELD_STATE_OVER_BUDGET\x10\x06\x12\x19\n\x15\x46IELD_STATE_CANCELLED\x10\x07\x32\xb1\x05\n\x11\x45nrichmentService\x12U\n\x10\x43reateEnrichment\x12\x1f.des.v1.CreateEnrichmentRequest\x1a .des.v1.CreateEnrichmentResponse\x12L\n\rGetEnrichment\x12\x1c.des.v1.GetEnrichmentRequest\x1a\x1d.des.v1.GetEnrichmentResponse\x12R\n\x0fListEnrichments\x12\x1e.des.v1.ListEnrichmentsRequest\x1a\x1f.des.v1.ListEnrichmentsResponse\x12U\n\x10UpdateEnrichment\x12\x1f.des.v1.UpdateEnrichmentRequest\x1a .des.v1.UpdateEnrichmentResponse\x12O\n\x0eSealEnrichment\x12\x1d.des.v1.SealEnrichmentRequest\x1a\x1e.des.v1.SealEnrichmentResponse\x12U\n\x10\x43\x61ncelEnrichment\x12\x1f.des.v1.CancelEnrichmentRequest\x1a .des.v1.CancelEnrichmentResponse\x12N\n\rStreamResults\x12\x1c.des.v1.StreamResultsRequest\x1a\x1d.des.v1.StreamResultsResponse0\x01\x12T\n\x0fWatchEnrichment\x12\x1e.des.v1.WatchEnrichmentRequest\x1a\x1f.des.v1.WatchEnrichmentResponse0\x01\x42=Z;github.com/data-enrichment-service/des/proto/go/desv1;desv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64\x65s/v1/enrichment.proto\x12\x06\x64\x65s.v1\x1a\x14\x64\x65s/v1/contact.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd3\x02\n\nEnrichment\x12\x0c\n\x04\x65rid\x18\x01 \x01(\t\x12&\n\x05state\x18\x02 \x01(\x0e\x32\x17.des.v1.EnrichmentState\x12\x0e\n\x06sealed\x18\x03 \x01(\x08\x12\"\n\x08progress\x18\x04 \x01(\x0b\x32\x10.des.v1.Progress\x12\x1d\n\x15\x66ields_to_be_enriched\x18\x05 \x03(\t\x12\x10\n\x08revision\x18\x06 \x01(\x04\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x07options\x18\t \x01(\x0b\x32\x19.des.v1.EnrichmentOptions\x12\x1c\n\x05spend\x18\n \x01(\x0b\x32\r.des.v1.Spend\"g\n\x05Spend\x12 \n\x08reserved\x18\x01 \x01(\x0b\x32\x0e.des.v1.Amount\x12\x1d\n\x05spent\x18\x02 \x01(\x0b\x32\x0e.des.v1.Amount\x12\x1d\n\x05saved\x18\x03 \x01(\x0b\x32\x0e.des.v1.Amount\"(\n\x06\x41mount\x12\x0f\n\x07\x63redits\x18\x01 \x01(\x01\x12\r\n\x05money\x18\x02 \x01(\x01\"\xb7\x01\n\x08Progress\x12\x10\n\x08\x63ontacts\x18\x01 \x01(\x04\x12\x15\n\rcontacts_done\x18\x02 \x01(\x04\x12\x0f\n\x07\x62\x61tches\x18\x03 \x01(\x04\x12\x14\n\x0c\x62\x61tches_done\x18\x04 \x01(\x04\x12,\n\x06\x66ields\x18\x05 \x03(\x0b\x32\x1c.des.v1.Progress.FieldsEntry\x1a-\n\x0b\x46ieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"\xd6\x01\n\x0f\x45nrichedContact\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\r\x12 \n\x07\x63ontact\x18\x03 \x01(\x0b\x32\x0f.des.v1.Contact\x12\x37\n\x08\x65nriched\x18\x04 \x03(\x0b\x32%.des.v1.EnrichedContact.EnrichedEntry\x1a\x44\n\rEnrichedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\"\n\x05value\x18\x02 \x01(\x0b\x32\x13.des.v1.FieldResult:\x02\x38\x01\"\xd0\x02\n\x0b\x46ieldResult\x12!\n\x05state\x18\x01 \x01(\x0e\x32\x12.des.v1.FieldState\x12\r\n\x05value\x18\x02 \x01(\t\x12\x10\n\x08provider\x18\x03 \x01(\t\x12\x12\n\nconfidence\x18\x04 \x01(\x01\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x11\n\treference\x18\x06 \x01(\t\x12\x10\n\x08\x65vidence\x18\x07 \x01(\t\x12\x0c\n\x04\x63ost\x18\x08 \x01(\x01\x12/\n\x0b\x64\x65\x63ide_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x08\x61ttempts\x18\n \x03(\x0b\x32\x0f.des.v1.Attempt\x12\x14\n\x0cverification\x18\x0b \x01(\t\x12\x0e\n\x06source\x18\x0c \x01(\t\x12\r\n\x05saved\x18\r \x01(\x01\x12\x0f\n\x07\x63\x61ll_id\x18\x0e \x01(\t\x12\x0c\n\x04rule\x18\x0f \x01(\t\"j\n\x07\x41ttempt\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0f\n\x07outcome\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0c\n\x04\x63ost\x18\x04 \x01(\x01\x12\r\n\x05saved\x18\x05 \x01(\x01\x12\x0f\n\x07\x63\x61ll_id\x18\x06 \x01(\t\"S\n\x17\x43reateEnrichmentRequest\x12\x0c\n\x04\x65rid\x18\x01 \x01(\t\x12*\n\x07options\x18\x02 \x01(\x0b\x32\x19.des.v1.EnrichmentOptions\"B\n\x18\x43reateEnrichmentResponse\x12&\n\nenrichment\x18\x01 \x01(\x0b\x32\x12.des.v1.Enrichment\"\x84\x01\n\x17UpdateEnrichmentRequest\x12\x0c\n\x04\x65rid\x18\x01 \x01(\t\x12*\n\x07options\x18\x02 \x01(\x0b\x32\x19.des.v1.EnrichmentOptions\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"\\\n\x18UpdateEnrichmentResponse\x12&\n\nenrichment\x18\x01 \x01(\x0b\x32\x12.des.v1.Enrichment\x12\x18\n\x10resumed_contacts\x18\x02 \x01(\x04\"K\n\x14GetEnrichmentRequest\x12\x0c\n\x04\x65rid\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\x87\x01\n\x15GetEnrichmentResponse\x12&\n\nenrichment\x18\x01 \x01(\x0b\x32\x12.des.v1.Enrichment\x12-\n\x0c\x63ontact_list\x18\x02 \x03(\x0b\x32\x17.des.v1.EnrichedContact\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"?\n\x16ListEnrichmentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"[\n\x17ListEnrichmentsResponse\x12\'\n\x0b\x65nrichments\x18\x01 \x03(\x0b\x32\x12.des.v1.Enrichment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"%\n\x15SealEnrichmentRequest\x12\x0c\n\x04\x65rid\x18\x01 \x01(\t\"@\n\x16SealEnrichmentResponse\x12&\n\nenrichment\x18\x01 \x01(\x0b\x32\x12.des.v1.Enrichment\"\'\n\x17\x43\x61ncelEnrichmentRequest\x12\x0c\n\x04\x65rid\x18\x01 \x01(\t\"B\n\x18\x43\x61ncelEnrichmentResponse\x12&\n\nenrichment\x18\x01 \x01(\x0b\x32\x12.des.v1.Enrichment\"4\n\x14StreamResultsRequest\x12\x0c\n\x04\x65rid\x18\x01 \x01(\t\x12\x0e\n\x06\x66ollow\x18\x02 \x01(\x08\"B\n\x15StreamResultsResponse\x12)\n\x08\x63ontacts\x18\x01 \x03(\x0b\x32\x17.des.v1.EnrichedContact\"&\n\x16WatchEnrichmentRequest\x12\x0c\n\x04\x65rid\x18\x01 \x01(\t\"A\n\x17WatchEnrichmentResponse\x12&\n\nenrichment\x18\x01 \x01(\x0b\x32\x12.des.v1.Enrichment*\xac\x01\n\x0f\x45nrichmentState\x12 \n\x1c\x45NRICHMENT_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45NRICHMENT_STATE_OPEN\x10\x01\x12\x1c\n\x18\x45NRICHMENT_STATE_SETTLED\x10\x02\x12\x1e\n\x1a\x45NRICHMENT_STATE_COMPLETED\x10\x03\x12\x1e\n\x1a\x45NRICHMENT_STATE_CANCELLED\x10\x04*\xe0\x01\n\nFieldState\x12\x1b\n\x17\x46IELD_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x46IELD_STATE_PENDING\x10\x01\x12\x15\n\x11\x46IELD_STATE_FOUND\x10\x02\x12\x19\n\x15\x46IELD_STATE_NOT_FOUND\x10\x03\x12\x16\n\x12\x46IELD_STATE_FAILED\x10\x04\x12\x1a\n\x16\x46IELD_STATE_SUPPRESSED\x10\x05\x12\x1b\n\x17\x46IELD_STATE_OVER_BUDGET\x10\x06\x12\x19\n\x15\x46IELD_STATE_CANCELLED\x10\x07\x32\xb1\x05\n\x11\x45nrichmentService\x12U\n\x10\x43reateEnrichment\x12\x1f.des.v1.CreateEnrichmentRequest\x1a .des.v1.CreateEnrichmentResponse\x12L\n\rGetEnrichment\x12\x1c.des.v1.GetEnrichmentRequest\x1a\x1d.des.v1.GetEnrichmentResponse\x12R\n\x0fListEnrichments\x12\x1e.des.v1.ListEnrichmentsRequest\x1a\x1f.des.v1.ListEnrichmentsResponse\x12U\n\x10UpdateEnrichment\x12\x1f.des.v1.UpdateEnrichmentRequest\x1a .des.v1.UpdateEnrichmentResponse\x12O\n\x0eSealEnrichment\x12\x1d.des.v1.SealEnrichmentRequest\x1a\x1e.des.v1.SealEnrichmentResponse\x12U\n\x10\x43\x61ncelEnrichment\x12\x1f.des.v1.CancelEnrichmentRequest\x1a .des.v1.CancelEnrichmentResponse\x12N\n\rStreamResults\x12\x1c.des.v1.StreamResultsRequest\x1a\x1d.des.v1.StreamResultsResponse0\x01\x12T\n\x0fWatchEnrichment\x12\x1e.des.v1.WatchEnrichmentRequest\x1a\x1f.des.v1.WatchEnrichmentResponse0\x01\x42=Z;github.com/data-enrichment-service/des/proto/go/desv1;desv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,10 +39,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROGRESS_FIELDSENTRY']._serialized_options = b'8\001'
   _globals['_ENRICHEDCONTACT_ENRICHEDENTRY']._loaded_options = None
   _globals['_ENRICHEDCONTACT_ENRICHEDENTRY']._serialized_options = b'8\001'
-  _globals['_ENRICHMENTSTATE']._serialized_start=2648
-  _globals['_ENRICHMENTSTATE']._serialized_end=2820
-  _globals['_FIELDSTATE']._serialized_start=2823
-  _globals['_FIELDSTATE']._serialized_end=3047
+  _globals['_ENRICHMENTSTATE']._serialized_start=2662
+  _globals['_ENRICHMENTSTATE']._serialized_end=2834
+  _globals['_FIELDSTATE']._serialized_start=2837
+  _globals['_FIELDSTATE']._serialized_end=3061
   _globals['_ENRICHMENT']._serialized_start=125
   _globals['_ENRICHMENT']._serialized_end=464
   _globals['_SPEND']._serialized_start=466
@@ -58,41 +58,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENRICHEDCONTACT_ENRICHEDENTRY']._serialized_start=946
   _globals['_ENRICHEDCONTACT_ENRICHEDENTRY']._serialized_end=1014
   _globals['_FIELDRESULT']._serialized_start=1017
-  _globals['_FIELDRESULT']._serialized_end=1339
-  _globals['_ATTEMPT']._serialized_start=1341
-  _globals['_ATTEMPT']._serialized_end=1447
-  _globals['_CREATEENRICHMENTREQUEST']._serialized_start=1449
-  _globals['_CREATEENRICHMENTREQUEST']._serialized_end=1532
-  _globals['_CREATEENRICHMENTRESPONSE']._serialized_start=1534
-  _globals['_CREATEENRICHMENTRESPONSE']._serialized_end=1600
-  _globals['_UPDATEENRICHMENTREQUEST']._serialized_start=1603
-  _globals['_UPDATEENRICHMENTREQUEST']._serialized_end=1735
-  _globals['_UPDATEENRICHMENTRESPONSE']._serialized_start=1737
-  _globals['_UPDATEENRICHMENTRESPONSE']._serialized_end=1829
-  _globals['_GETENRICHMENTREQUEST']._serialized_start=1831
-  _globals['_GETENRICHMENTREQUEST']._serialized_end=1906
-  _globals['_GETENRICHMENTRESPONSE']._serialized_start=1909
-  _globals['_GETENRICHMENTRESPONSE']._serialized_end=2044
-  _globals['_LISTENRICHMENTSREQUEST']._serialized_start=2046
-  _globals['_LISTENRICHMENTSREQUEST']._serialized_end=2109
-  _globals['_LISTENRICHMENTSRESPONSE']._serialized_start=2111
-  _globals['_LISTENRICHMENTSRESPONSE']._serialized_end=2202
-  _globals['_SEALENRICHMENTREQUEST']._serialized_start=2204
-  _globals['_SEALENRICHMENTREQUEST']._serialized_end=2241
-  _globals['_SEALENRICHMENTRESPONSE']._serialized_start=2243
-  _globals['_SEALENRICHMENTRESPONSE']._serialized_end=2307
-  _globals['_CANCELENRICHMENTREQUEST']._serialized_start=2309
-  _globals['_CANCELENRICHMENTREQUEST']._serialized_end=2348
-  _globals['_CANCELENRICHMENTRESPONSE']._serialized_start=2350
-  _globals['_CANCELENRICHMENTRESPONSE']._serialized_end=2416
-  _globals['_STREAMRESULTSREQUEST']._serialized_start=2418
-  _globals['_STREAMRESULTSREQUEST']._serialized_end=2470
-  _globals['_STREAMRESULTSRESPONSE']._serialized_start=2472
-  _globals['_STREAMRESULTSRESPONSE']._serialized_end=2538
-  _globals['_WATCHENRICHMENTREQUEST']._serialized_start=2540
-  _globals['_WATCHENRICHMENTREQUEST']._serialized_end=2578
-  _globals['_WATCHENRICHMENTRESPONSE']._serialized_start=2580
-  _globals['_WATCHENRICHMENTRESPONSE']._serialized_end=2645
-  _globals['_ENRICHMENTSERVICE']._serialized_start=3050
-  _globals['_ENRICHMENTSERVICE']._serialized_end=3739
+  _globals['_FIELDRESULT']._serialized_end=1353
+  _globals['_ATTEMPT']._serialized_start=1355
+  _globals['_ATTEMPT']._serialized_end=1461
+  _globals['_CREATEENRICHMENTREQUEST']._serialized_start=1463
+  _globals['_CREATEENRICHMENTREQUEST']._serialized_end=1546
+  _globals['_CREATEENRICHMENTRESPONSE']._serialized_start=1548
+  _globals['_CREATEENRICHMENTRESPONSE']._serialized_end=1614
+  _globals['_UPDATEENRICHMENTREQUEST']._serialized_start=1617
+  _globals['_UPDATEENRICHMENTREQUEST']._serialized_end=1749
+  _globals['_UPDATEENRICHMENTRESPONSE']._serialized_start=1751
+  _globals['_UPDATEENRICHMENTRESPONSE']._serialized_end=1843
+  _globals['_GETENRICHMENTREQUEST']._serialized_start=1845
+  _globals['_GETENRICHMENTREQUEST']._serialized_end=1920
+  _globals['_GETENRICHMENTRESPONSE']._serialized_start=1923
+  _globals['_GETENRICHMENTRESPONSE']._serialized_end=2058
+  _globals['_LISTENRICHMENTSREQUEST']._serialized_start=2060
+  _globals['_LISTENRICHMENTSREQUEST']._serialized_end=2123
+  _globals['_LISTENRICHMENTSRESPONSE']._serialized_start=2125
+  _globals['_LISTENRICHMENTSRESPONSE']._serialized_end=2216
+  _globals['_SEALENRICHMENTREQUEST']._serialized_start=2218
+  _globals['_SEALENRICHMENTREQUEST']._serialized_end=2255
+  _globals['_SEALENRICHMENTRESPONSE']._serialized_start=2257
+  _globals['_SEALENRICHMENTRESPONSE']._serialized_end=2321
+  _globals['_CANCELENRICHMENTREQUEST']._serialized_start=2323
+  _globals['_CANCELENRICHMENTREQUEST']._serialized_end=2362
+  _globals['_CANCELENRICHMENTRESPONSE']._serialized_start=2364
+  _globals['_CANCELENRICHMENTRESPONSE']._serialized_end=2430
+  _globals['_STREAMRESULTSREQUEST']._serialized_start=2432
+  _globals['_STREAMRESULTSREQUEST']._serialized_end=2484
+  _globals['_STREAMRESULTSRESPONSE']._serialized_start=2486
+  _globals['_STREAMRESULTSRESPONSE']._serialized_end=2552
+  _globals['_WATCHENRICHMENTREQUEST']._serialized_start=2554
+  _globals['_WATCHENRICHMENTREQUEST']._serialized_end=2592
+  _globals['_WATCHENRICHMENTRESPONSE']._serialized_start=2594
+  _globals['_WATCHENRICHMENTRESPONSE']._serialized_end=2659
+  _globals['_ENRICHMENTSERVICE']._serialized_start=3064
+  _globals['_ENRICHMENTSERVICE']._serialized_end=3753
 # @@protoc_insertion_point(module_scope)

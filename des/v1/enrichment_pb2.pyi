@@ -369,6 +369,7 @@ class FieldResult(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     SAVED_FIELD_NUMBER: _builtins.int
     CALL_ID_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
     state: Global___FieldState.ValueType
     """Its state."""
     value: _builtins.str
@@ -393,6 +394,8 @@ class FieldResult(_message.Message):
     """Credits that this spared."""
     call_id: _builtins.str
     """The call in DES's ledger whose charge `cost` is; each charge stands on one receipt."""
+    rule: _builtins.str
+    """Why the provider was asked when it was, where its place was not the configured one."""
     @_builtins.property
     def decide_time(self) -> _timestamp_pb2.Timestamp:
         """When it was decided."""
@@ -418,10 +421,11 @@ class FieldResult(_message.Message):
         source: _builtins.str = ...,
         saved: _builtins.float = ...,
         call_id: _builtins.str = ...,
+        rule: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "call_id", b"call_id", "confidence", b"confidence", "cost", b"cost", "decide_time", b"decide_time", "evidence", b"evidence", "provider", b"provider", "reason", b"reason", "reference", b"reference", "saved", b"saved", "source", b"source", "state", b"state", "value", b"value", "verification", b"verification"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "call_id", b"call_id", "confidence", b"confidence", "cost", b"cost", "decide_time", b"decide_time", "evidence", b"evidence", "provider", b"provider", "reason", b"reason", "reference", b"reference", "rule", b"rule", "saved", b"saved", "source", b"source", "state", b"state", "value", b"value", "verification", b"verification"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

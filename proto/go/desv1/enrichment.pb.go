@@ -588,7 +588,9 @@ type FieldResult struct {
 	// Credits that this spared.
 	Saved float64 `protobuf:"fixed64,13,opt,name=saved,proto3" json:"saved,omitempty"`
 	// The call in DES's ledger whose charge `cost` is; each charge stands on one receipt.
-	CallId        string `protobuf:"bytes,14,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	CallId string `protobuf:"bytes,14,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	// Why the provider was asked when it was, where its place was not the configured one.
+	Rule          string `protobuf:"bytes,15,opt,name=rule,proto3" json:"rule,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -717,6 +719,13 @@ func (x *FieldResult) GetSaved() float64 {
 func (x *FieldResult) GetCallId() string {
 	if x != nil {
 		return x.CallId
+	}
+	return ""
+}
+
+func (x *FieldResult) GetRule() string {
+	if x != nil {
+		return x.Rule
 	}
 	return ""
 }
@@ -1691,7 +1700,7 @@ const file_des_v1_enrichment_proto_rawDesc = "" +
 	"\benriched\x18\x04 \x03(\v2%.des.v1.EnrichedContact.EnrichedEntryR\benriched\x1aP\n" +
 	"\rEnrichedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12)\n" +
-	"\x05value\x18\x02 \x01(\v2\x13.des.v1.FieldResultR\x05value:\x028\x01\"\xc4\x03\n" +
+	"\x05value\x18\x02 \x01(\v2\x13.des.v1.FieldResultR\x05value:\x028\x01\"\xd8\x03\n" +
 	"\vFieldResult\x12(\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x12.des.v1.FieldStateR\x05state\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x1a\n" +
@@ -1710,7 +1719,8 @@ const file_des_v1_enrichment_proto_rawDesc = "" +
 	"\fverification\x18\v \x01(\tR\fverification\x12\x16\n" +
 	"\x06source\x18\f \x01(\tR\x06source\x12\x14\n" +
 	"\x05saved\x18\r \x01(\x01R\x05saved\x12\x17\n" +
-	"\acall_id\x18\x0e \x01(\tR\x06callId\"\x9a\x01\n" +
+	"\acall_id\x18\x0e \x01(\tR\x06callId\x12\x12\n" +
+	"\x04rule\x18\x0f \x01(\tR\x04rule\"\x9a\x01\n" +
 	"\aAttempt\x12\x1a\n" +
 	"\bprovider\x18\x01 \x01(\tR\bprovider\x12\x18\n" +
 	"\aoutcome\x18\x02 \x01(\tR\aoutcome\x12\x16\n" +
