@@ -63,26 +63,19 @@ class PostgresLedger:
         return [decisions[claim.id] for claim in claims]
 
     async def _decide(self, connection: Connection, claims: Sequence[Claim]) -> dict[UUID, Decision]:
-        held = await connection.fetch(_HOLD_LEASES, sorted({claim.partition for claim in claims}), self._owner)
-        epochs = {row["partition"]: row["epoch"] for row in held}
-        decisions = {c.id: Decision(Verdict.STALE, c.id) for c in claims if epochs.get(c.partition) != c.epoch}
-        current = [claim for claim in claims if claim.id not in decisions]
-        if not current:
-            return decisions
-        opened = await self._open(connection, current)
-        refused = [claim for claim in current if claim.id not in opened]
+        decisions: dict[UUID, Decision] = {}
+        opened = await self._open(connection, claims)
+        refused = [claim for claim in claims if claim.id not in opened]
         if refused:
-            decisions |= await self._twins(connection, refused)
-        ours = [claim for claim in current if claim.id in opened]
+            decisions |= await self._refused(connection, refused)
+        ours = [claim for claim in claims if claim.id in opened]
         decisions |= await _answered(connection, ours)
         open_ = [claim for claim in ours if claim.id not in decisions]
         decisions |= await self._reserve(connection, open_)
         not_sent = [claim.id for claim in ours if claim.id in decisions]
         if not_sent:
             await connection.execute(_SQL["withdraw_calls"], not_sent)
-        return decisions | {
-            c.id: Decision(Verdict.CLAIMED, c.id, payer=c.erid) for c in open_ if c.id not in decisions
-        }
+        return decisions | {c.id: Decision(Verdict.CLAIMED, c.id, payer=c.erid) for c in open_ if c.id not in decisions}
 
     async def _open(self, connection: Connection, claims: Sequence[Claim]) -> set[UUID]:
         rows = await connection.fetch(
@@ -98,6 +91,14 @@ class PostgresLedger:
             [",".join(claim.fields) for claim in claims],
         )
         return {row["id"] for row in rows}
+
+    async def _refused(self, connection: Connection, claims: Sequence[Claim]) -> dict[UUID, Decision]:
+        """Decide on claims that did not come to stand: their partition is not ours any more, or their key is open."""
+        held = await connection.fetch(_HOLD_LEASES, sorted({claim.partition for claim in claims}), self._owner)
+        epochs = {row["partition"]: row["epoch"] for row in held}
+        decisions = {c.id: Decision(Verdict.STALE, c.id) for c in claims if epochs.get(c.partition) != c.epoch}
+        current = [claim for claim in claims if claim.id not in decisions]
+        return decisions | (await self._twins(connection, current) if current else {})
 
     async def _twins(self, connection: Connection, claims: Sequence[Claim]) -> dict[UUID, Decision]:
         """Decide on claims whose key is open already; one that may be sent again for nothing is taken over."""
@@ -131,7 +132,7 @@ class PostgresLedger:
 
     async def _reserve(self, connection: Connection, claims: Sequence[Claim]) -> dict[UUID, Decision]:
         """Reserve each claim's price in its three budgets, in order; answer those for which there is no room."""
-        if not claims:
+        if not claims or await self._reserve_all(connection, claims):
             return {}
         scopes = sorted({scope for claim in claims for scope in _scopes(claim)})
         columns = [list(column) for column in zip(*scopes, strict=True)]
@@ -153,6 +154,25 @@ class PostgresLedger:
             reserved.reserve(mine, claim.price)
         await reserved.write(connection)
         return decisions
+
+    async def _reserve_all(self, connection: Connection, claims: Sequence[Claim]) -> bool:
+        """Reserve for all of them in one statement; False, and nothing reserved, where that takes a closer look."""
+        wanted: defaultdict[Scope, list[int]] = defaultdict(lambda: [0, 0])
+        for claim in claims:
+            for scope in _scopes(claim):
+                wanted[scope][0] += claim.price.credits
+                wanted[scope][1] += claim.price.money
+        scopes = sorted(wanted)
+        caps = [self._caps.of(scope) for scope in scopes]
+        reserved = await connection.fetch(
+            _SQL["reserve_budgets"],
+            *[list(column) for column in zip(*scopes, strict=True)],
+            [wanted[scope][0] for scope in scopes],
+            [wanted[scope][1] for scope in scopes],
+            [cap.credits for cap in caps],
+            [cap.money for cap in caps],
+        )
+        return bool(reserved)
 
     def _left(self, row: Mapping[str, Any]) -> list[int | None]:
         """Credits and money that a budget has room for; None without a cap."""
@@ -194,15 +214,25 @@ class Changes:
             self._sums[scope][5] += amount.money
 
     async def write(self, connection: Connection) -> None:
-        """Write all of it in one statement; budgets that are not there yet are opened without a cap."""
-        changes = sorted(item for item in self._sums.items() if any(item[1]))
+        """Write all of it in one statement; a budget that is not there yet is opened without a cap."""
+        changes = {scope: sums for scope, sums in self._sums.items() if any(sums)}
+        changed = await self._change(connection, changes)
+        missing = {scope: sums for scope, sums in changes.items() if scope not in changed}
+        if missing:
+            await connection.execute(_SQL["open_budgets"], *[list(column) for column in zip(*missing, strict=True)])
+            await self._change(connection, missing)
+
+    @staticmethod
+    async def _change(connection: Connection, changes: Mapping[Scope, Sequence[int]]) -> set[Scope]:
+        """Change budgets; answer those that are there."""
         if not changes:
-            return
-        scopes = [list(column) for column in zip(*(scope for scope, _ in changes), strict=True)]
-        await connection.execute(_SQL["open_budgets"], *scopes)
-        await connection.execute(
-            _SQL["change_budgets"], *scopes, *[[sums[index] for _, sums in changes] for index in range(6)]
+            return set()
+        rows = await connection.fetch(
+            _SQL["change_budgets"],
+            *[list(column) for column in zip(*changes, strict=True)],
+            *[list(column) for column in zip(*changes.values(), strict=True)],
         )
+        return {(row["tenant"], row["scope"], row["name"]) for row in rows}
 
 
 def scopes_of(tenant: str, provider: str, erid: UUID) -> tuple[Scope, Scope, Scope]:
@@ -230,9 +260,7 @@ async def settle(connection: Connection, settlements: Sequence[Settlement]) -> C
                 Amount(row["reserved"], row["reserved_money"]),
                 Amount(row["charged"], row["charged_money"]),
             )
-    ended = [one for one in settlements if one.call_id in landed]
-    await _keep_answers(connection, [one for one in ended if one.answer is not None])
-    await learning.count(connection, ended)
+    await learning.count(connection, [one for one in settlements if one.call_id in landed])
     return changes
 
 
@@ -266,8 +294,10 @@ async def _give_up(connection: Connection, calls: Sequence[UUID]) -> None:
 
 
 async def _settle_calls(connection: Connection, settlements: Sequence[Settlement]) -> Sequence[Mapping[str, Any]]:
-    """End the calls; answer the rows that this ended: what was reserved for whom stands there."""
+    """End the calls, keep their answers; answer the rows that this ended: what was reserved for whom stands there."""
     ordered = sorted(settlements, key=lambda settlement: settlement.call_id)
+    # One row of answers cannot be written twice by a statement: of several for one key the last counts.
+    last = {one.key: one.call_id for one in settlements if one.answer is not None}
     rows: Sequence[Mapping[str, Any]] = await connection.fetch(
         _SQL["settle_calls"],
         [one.call_id for one in ordered],
@@ -279,29 +309,10 @@ async def _settle_calls(connection: Connection, settlements: Sequence[Settlement
         [one.charged.money for one in ordered],
         [one.handle for one in ordered],
         [one.poll_at for one in ordered],
+        [one.answer.values if one.answer and last[one.key] == one.call_id else "" for one in ordered],
+        [one.keep_s for one in ordered],
     )
     return rows
-
-
-async def _keep_answers(connection: Connection, settlements: Sequence[Settlement]) -> None:
-    latest = {settlement.key: settlement for settlement in settlements}
-    if not latest:
-        return
-    kept = [(one, one.answer) for one in latest.values() if one.answer is not None]
-    await connection.execute(
-        _SQL["keep_answers"],
-        [one.key.tenant for one, _ in kept],
-        [one.key.provider for one, _ in kept],
-        [one.key.operation for one, _ in kept],
-        [one.key.person for one, _ in kept],
-        [answer.outcome for _, answer in kept],
-        [answer.values for _, answer in kept],
-        [answer.reference for _, answer in kept],
-        [answer.cost.credits for _, answer in kept],
-        [answer.cost.money for _, answer in kept],
-        [one.call_id for one, _ in kept],
-        [one.keep_s for one, _ in kept],
-    )
 
 
 async def _answered(connection: Connection, claims: Sequence[Claim]) -> dict[UUID, Decision]:

@@ -2,8 +2,12 @@
 -- touched in order of their key: two workers never deadlock.
 
 -- name: open_calls
--- Claims keys that nobody has open. Where another transaction is just closing one, this waits for it, so that the answer
--- it leaves is seen by the next statement.
+-- Claims keys that nobody has open, for partitions that this worker holds, which it keeps until the commit (see hold_leases
+-- in commit.sql). Where another transaction is just closing a call, this waits for it, so that the answer it leaves is
+-- seen by the next statement.
+with held as (
+    select partition, epoch from lease where partition = any($7::smallint[]) and owner = $11 for share
+)
 insert into call (
     id, tenant, provider, operation, person, erid, partition, owner, epoch, state, reserved, reserved_money, fields
 )
@@ -13,6 +17,7 @@ from unnest(
     $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::smallint[], $8::bigint[], $9::bigint[],
     $10::bigint[], $12::text[]
 ) as u (id, tenant, provider, operation, person, erid, partition, epoch, reserved, reserved_money, fields)
+join held h on h.partition = u.partition and h.epoch = u.epoch
 order by u.tenant, u.provider, u.operation, u.person
 on conflict (tenant, provider, operation, person) where state in ('claimed', 'pending', 'unknown') do nothing
 returning id;
@@ -55,6 +60,30 @@ where a.expires_at > now();
 -- Claims of this transaction that are not to be sent after all.
 delete from call where id = any($1::uuid[]);
 
+-- name: reserve_budgets
+-- Reserves in all of these budgets, where each is there and has room for what the whole group takes of it; else in none.
+-- Caps of tenants and providers are settings, null where there is none; that of an ERID stands in its row.
+with wanted as (
+    select *
+    from unnest(
+        $1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[]
+    ) as u (tenant, scope, name, credits, money, cap, cap_money)
+), held as (
+    select b.reserved + b.spent + w.credits <= case b.scope when 'erid' then b.cap else w.cap end as fits,
+        b.reserved_money + b.spent_money + w.money <= case b.scope when 'erid' then b.cap_money else w.cap_money end
+            as fits_money
+    from wanted w
+    join budget b on b.tenant = w.tenant and b.scope = w.scope and b.name = w.name
+    order by b.tenant, b.scope, b.name
+    for update of b
+)
+update budget b
+set reserved = b.reserved + w.credits, reserved_money = b.reserved_money + w.money
+from wanted w
+where b.tenant = w.tenant and b.scope = w.scope and b.name = w.name
+    and (select count(*) from held where coalesce(fits, true) and coalesce(fits_money, true)) = cardinality($1::text[])
+returning b.name;
+
 -- name: open_budgets
 -- The budgets of a group that are not there yet, without a cap.
 insert into budget (tenant, scope, name)
@@ -74,7 +103,17 @@ order by b.tenant, b.scope, b.name
 for update of b;
 
 -- name: change_budgets
--- Reserves (positive), gives back (negative), spends and saves.
+-- Reserves (positive), gives back (negative), spends and saves. Says which budgets are there.
+with u as (
+    select u.*
+    from unnest(
+        $1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
+        $9::bigint[]
+    ) as u (tenant, scope, name, reserved, reserved_money, spent, spent_money, saved, saved_money)
+    join budget b on b.tenant = u.tenant and b.scope = u.scope and b.name = u.name
+    order by b.tenant, b.scope, b.name
+    for update of b
+)
 update budget b
 set reserved = b.reserved + u.reserved,
     reserved_money = b.reserved_money + u.reserved_money,
@@ -82,50 +121,52 @@ set reserved = b.reserved + u.reserved,
     spent_money = b.spent_money + u.spent_money,
     saved = b.saved + u.saved,
     saved_money = b.saved_money + u.saved_money
-from unnest(
-    $1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[]
-) as u (tenant, scope, name, reserved, reserved_money, spent, spent_money, saved, saved_money)
-where b.tenant = u.tenant and b.scope = u.scope and b.name = u.name;
+from u
+where b.tenant = u.tenant and b.scope = u.scope and b.name = u.name
+returning b.tenant, b.scope, b.name;
 
 -- name: settle_calls
--- Ends open calls. One that is settled already (an earlier try had landed) is left alone and not counted again.
-update call c
-set state = u.state,
-    outcome = u.outcome,
-    reason = u.reason,
-    reference = u.reference,
-    charged = u.charged,
-    charged_money = u.charged_money,
-    handle = u.handle,
-    poll_at = to_timestamp(nullif(u.poll_at, 0)),
-    settled_at = case when u.state in ('settled', 'released') then now() end
-from unnest(
-    $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::float8[]
-) as u (id, state, outcome, reason, reference, charged, charged_money, handle, poll_at)
-where c.id = u.id and c.state in ('claimed', 'pending', 'unknown')
-returning c.id, c.tenant, c.provider, c.erid, c.state, c.reserved, c.reserved_money, c.charged, c.charged_money;
-
--- name: keep_answers
--- What was paid for is kept; a newer answer replaces an older one.
-insert into answer (
-    tenant, provider, operation, person, outcome, fields, reference, cost, cost_money, call_id, expires_at
+-- Ends open calls, and keeps what was paid for: a newer answer replaces an older one. A call that is settled already (an
+-- earlier try had landed) is left alone and not counted again.
+with ended as (
+    update call c
+    set state = u.state,
+        outcome = u.outcome,
+        reason = u.reason,
+        reference = u.reference,
+        charged = u.charged,
+        charged_money = u.charged_money,
+        handle = u.handle,
+        poll_at = to_timestamp(nullif(u.poll_at, 0)),
+        settled_at = case when u.state in ('settled', 'released') then now() end
+    from unnest(
+        $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::text[],
+        $9::float8[], $10::text[], $11::float8[]
+    ) as u (
+        id, state, outcome, reason, reference, charged, charged_money, handle, poll_at, answer, keep_s
+    )
+    where c.id = u.id and c.state in ('claimed', 'pending', 'unknown')
+    returning c.*, u.answer, u.keep_s
+), kept as (
+    insert into answer (
+        tenant, provider, operation, person, outcome, fields, reference, cost, cost_money, call_id, expires_at
+    )
+    select tenant, provider, operation, person, outcome, answer::jsonb, reference, charged, charged_money, id,
+        now() + make_interval(secs => keep_s)
+    from ended
+    where answer <> ''
+    order by tenant, provider, operation, person
+    on conflict (tenant, provider, operation, person) do update
+    set outcome = excluded.outcome,
+        fields = excluded.fields,
+        reference = excluded.reference,
+        cost = excluded.cost,
+        cost_money = excluded.cost_money,
+        call_id = excluded.call_id,
+        answered_at = now(),
+        expires_at = excluded.expires_at
 )
-select u.tenant, u.provider, u.operation, u.person, u.outcome, u.fields::jsonb, u.reference, u.cost, u.cost_money, u.call_id,
-    now() + make_interval(secs => u.keep_s)
-from unnest(
-    $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::bigint[],
-    $10::uuid[], $11::float8[]
-) as u (tenant, provider, operation, person, outcome, fields, reference, cost, cost_money, call_id, keep_s)
-order by u.tenant, u.provider, u.operation, u.person
-on conflict (tenant, provider, operation, person) do update
-set outcome = excluded.outcome,
-    fields = excluded.fields,
-    reference = excluded.reference,
-    cost = excluded.cost,
-    cost_money = excluded.cost_money,
-    call_id = excluded.call_id,
-    answered_at = now(),
-    expires_at = excluded.expires_at;
+select id, tenant, provider, erid, state, reserved, reserved_money, charged, charged_money from ended;
 
 -- name: orphan_calls
 -- At a takeover: whatever an earlier epoch claimed and did not settle may have been sent, and nobody knows.

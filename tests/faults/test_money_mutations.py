@@ -129,8 +129,9 @@ async def test_calls_in_flight_count_against_the_cap(
     open_office: Open, monkeypatch: pytest.MonkeyPatch, *, reserves: bool, wrong: set[str]
 ) -> None:
     if not reserves:
-        looked_at = store_ledger._SQL["lock_budgets"].replace("b.reserved + ", "")
-        monkeypatch.setitem(store_ledger._SQL, "lock_budgets", looked_at)
+        for name in ("reserve_budgets", "lock_budgets"):
+            looked_at = store_ledger._SQL[name].replace("b.reserved + b.spent", "b.spent")
+            monkeypatch.setitem(store_ledger._SQL, name, looked_at)
     ledger = partial(plain_ledger, caps=Caps(providers={"pdl": Cap(credits=CAP * 1_000_000)}))
     office = await open_office(ledger)
     people = known_to("pdl", 6)
