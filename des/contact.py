@@ -108,8 +108,8 @@ class FieldResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     `confidence` is 0 to 1; `cost` is in the provider's credits; `at` is in seconds since the epoch, UTC; `attempts`
     are the providers that were asked before the one that decided, in order. `source` is `answer_store` or `coalesced`
     where the provider was not asked again, and `saved` the credits that this spared. `call_id` is the row of the ledger
-    whose charge `cost` is: it stands on one receipt. `rule` says why the provider was asked when it was, where that was
-    not by the configured order.
+    whose charge `cost` is (on one receipt), or for want of whose answer the field failed. `rule` says why the
+    provider was asked when it was, where that was not by the configured order.
     """
 
     state: FieldState

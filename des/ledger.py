@@ -49,9 +49,9 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
 
     `price` is the most it can cost. The worker must hold `partition` under `epoch`. `replay_free`: a call of the same
     key that got no answer may be sent again at no charge, but not before `replay_after_s` seconds, for as long as the
-    vendor may still be at it. `pays_again`: it is given up instead, as charged in full, and the question claimed anew at
-    its own price. `fields`: what is asked for. `max_age_s`: how old an answer may be that is taken instead; None: as old
-    as it is kept.
+    vendor may still be at it. `pays_again`: it is given up instead, as charged in full, and the question claimed anew
+    at its own price. `fields`: what is asked for. `max_age_s`: how old an answer may be that is taken instead; None: as
+    old as it is kept.
     """
 
     id: UUID

@@ -2,7 +2,7 @@
 
 import typer
 
-from des.cli import config, demo, dev, directory, enrichment, migrate, push, quarantine, sandbox, serve
+from des.cli import audit, config, demo, dev, directory, enrichment, migrate, push, quarantine, sandbox, serve
 
 _RUN = "Run it"
 _USE = "Use it"
@@ -22,10 +22,18 @@ def application() -> typer.Typer:
     app.command("seal", rich_help_panel=_USE)(enrichment.seal)
     app.command("cancel", rich_help_panel=_USE)(enrichment.cancel)
     app.command("migrate", rich_help_panel=_CARE)(migrate.migrate)
+    app.add_typer(_audit(), name="audit", rich_help_panel=_CARE)
     app.add_typer(_quarantine(), name="quarantine", rich_help_panel=_CARE)
     app.add_typer(_directory(), name="directory", rich_help_panel=_CARE)
     app.add_typer(_config(), name="config", rich_help_panel=_CARE)
     return app
+
+
+def _audit() -> typer.Typer:
+    group = _group(audit.audit.__doc__ or "")
+    group.callback(invoke_without_command=True)(audit.audit)
+    group.command("resolve")(audit.resolve)
+    return group
 
 
 def _quarantine() -> typer.Typer:

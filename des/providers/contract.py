@@ -70,8 +70,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
     `values` by field name, only with FOUND, at least one. `retry_at` (seconds since the epoch) with RATE_LIMITED and
     where known with TRANSIENT and QUOTA_EXHAUSTED. `handle` and `poll_at` with PENDING. `cost` in credits, as the
-    vendor said. `source`, `saved` (credits not paid again) and `call_id` (the row of the ledger whose charge `cost` is)
-    are the dispatcher's to set.
+    vendor said. `source`, `saved` (credits not paid again) and `call_id` (the row of the ledger whose charge `cost` is,
+    or whose answer is missing) are the dispatcher's to set.
     """
 
     kind: OutcomeKind

@@ -115,6 +115,17 @@ class Waterfall:
             start = self._starts[fields] = self._enter(tuple((name, 0) for name in fields))
         return start
 
+    def resume(self, asked: Mapping[str, Container[str]]) -> tuple[Step | None, tuple[str, ...]]:
+        """Step for fields of which some providers were asked before, by field: nobody is asked twice.
+
+        None where there is nobody left, and the fields for which there is not.
+        """
+        return self._enter(tuple((name, self._first_not(name, before)) for name, before in sorted(asked.items())))
+
+    def _first_not(self, field: str, asked: Container[str]) -> int:
+        order = self.order.get(field, ())
+        return next((at for at, provider in enumerate(order) if provider not in asked), len(order))
+
     def move(self, step: Step, found: frozenset[str]) -> tuple[Step | None, tuple[str, ...]]:
         """Advance every asked field that was not found, drop those that were."""
         return self._enter(
@@ -190,6 +201,9 @@ def settle(step: Step, outcome: Outcome, tried: Tried, now: float) -> Settled:
         ):
             reason = outcome.kind.value.upper() + (f": {outcome.reason}" if outcome.reason else "")
             results = ended(step, step.asks, FieldState.FAILED, reason=reason, tried=tried, now=now)
+            if outcome.call_id is not None:
+                awaits = outcome.call_id
+                results = {name: msgspec.structs.replace(one, call_id=awaits) for name, one in results.items()}
             return _move_on(step, frozenset(step.asks), results, tried, now)
         case _:
             assert_never(outcome.kind)

@@ -1,8 +1,9 @@
 """Receipts: each charge of the ledger stands on exactly one, decided in the transaction that writes the contact's row.
 
-A row that reaches the commit carries the charges that its worker believes to be its own. Whether they are is decided by
-the row of the call (`receipted`): the first contact of the ERID that is charged has it; any other's receipt says that it
-was spared it. So receipts add up to the ledger whoever died between the two, and however often a row is tried.
+A row that reaches the commit carries the charges that its worker believes to be its own. Whether they are is decided
+by the row of the call (`receipted`): the first contact of the ERID that is charged has it; the receipt of any other
+says that it was spared it. So receipts add up to the ledger whoever died between the two, and however often a row is
+tried.
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -1,0 +1,132 @@
+"""Late: calls that end after their contacts did, and what then becomes of these.
+
+    field failed for want of an answer ─▶ awaiting ──call ended (late answer, by hand)──▶ ready ─▶ outstanding again
+
+A contact that is outstanding again goes through its waterfall as ever: a late answer is in the answer store by then, so
+that it is found at no new charge, as a new revision of the contact and of its object.
+"""
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+import msgspec
+
+from des.contact import Attempt
+from des.errors import InvalidInput, NotFound
+from des.ledger import MILLION, NOTHING, Amount, CallState
+from des.store import resumption
+from des.store.contract import CommitUnit, Erid
+from des.store.ledger import Changes, scopes_of
+from des.store.postgres import Connection, Database
+from des.store.statements import statements
+
+_SQL = statements("late")
+_STEERING = statements("steering")
+
+
+class Resolution(msgspec.Struct, frozen=True):
+    """How a held call was ended by hand: what was charged, in millionths, and the contacts that ask again."""
+
+    id: UUID
+    provider: str
+    erid: UUID
+    charged: int
+    released: int
+    asking_again: int
+
+
+async def expect(connection: Connection, units: Sequence[CommitUnit]) -> None:
+    """Note which rows of a commit end without the answer of which call; before any of them is written."""
+    waiting = [
+        (call_id, unit.tenant, unit.erid, row.batch_id, row.position, unit.partition)
+        for unit in units
+        for row in unit.rows
+        if row.awaits
+        for call_id in row.awaits
+    ]
+    if waiting:
+        await connection.execute(_SQL["expect"], *map(list, zip(*sorted(waiting), strict=True)))
+
+
+async def resolve(database: Database, call_id: UUID, charged: int | None, *, ask_again: bool) -> Resolution:
+    """End a held call as a person says: charged so many millionths of a credit, or (None) not at all.
+
+    Its charge is put on the receipt of a contact that had waited for it. With `ask_again` the question is asked anew,
+    at its own price. Raises NotFound, InvalidInput (CALL_NOT_HELD, CHARGED_TOO_MUCH), StoreUnavailable, CommitUnknown.
+    """
+    async with database.transaction() as connection:
+        call = await connection.fetchrow(_SQL["hold_call"], call_id)
+        if call is None:
+            raise NotFound(f"the ledger has no call {call_id}; `des audit` lists those that are held")
+        if call["state"] != CallState.UNKNOWN:
+            raise InvalidInput(
+                "CALL_NOT_HELD", f"call {call_id} is {call['state']}: only one that is held can be resolved"
+            )
+        reserved = Amount(call["reserved"], call["reserved_money"])
+        amount = _amount(charged, reserved)
+        state = CallState.RELEASED if charged is None else CallState.SETTLED
+        said = "by hand: not charged" if charged is None else f"by hand: charged {amount.credits / MILLION:g}"
+        await connection.execute(_SQL["end_call"], call_id, state.value, amount.credits, amount.money, said)
+        if amount.credits:
+            await _put_on_receipt(connection, call_id, (call["tenant"], call["erid"]), call["provider"], amount)
+        asking = await _ask_again(connection, [call_id]) if ask_again else 0
+        if not ask_again:
+            await connection.execute(_SQL["stop_waiting"], call_id)
+        changes = Changes()
+        changes.settle(scopes_of(call["tenant"], call["provider"], call["erid"]), reserved, amount)
+        await changes.write(connection)
+    released = reserved.credits - amount.credits
+    return Resolution(call_id, call["provider"], call["erid"], amount.credits, released, asking)
+
+
+async def resume(database: Database, partitions: Collection[int], erids_max: int) -> int:
+    """Finish what was begun where a process ended in between: ERIDs with contacts that can have an answer now."""
+    async with database.connection() as connection:
+        rows = await connection.fetch(_SQL["waiting_no_more"], sorted(partitions), erids_max)
+    for row in rows:
+        async with database.transaction() as connection:
+            await reopen(connection, row["tenant"], row["erid"])
+    return len(rows)
+
+
+async def reopen(connection: Connection, tenant: str, erid: UUID) -> int:
+    """Make contacts of the ERID that are ready outstanding again, and wake their worker; how many."""
+    await connection.execute(_STEERING["lock_parts"], tenant, erid)
+    if await connection.fetchval(_SQL["lock_enrichment"], tenant, erid):
+        await connection.execute(_SQL["forget_waiting"], tenant, erid)
+        return 0
+    contacts: int = await connection.fetchval(_SQL["reopen"], tenant, erid) or 0
+    if contacts:
+        await resumption.tell_owner(connection, tenant, erid)
+    return contacts
+
+
+async def _ask_again(connection: Connection, calls: Sequence[UUID]) -> int:
+    """Make whoever waited for these calls outstanding again, in order of the ERIDs; how many contacts."""
+    rows = await connection.fetch(_SQL["ready"], list(calls))
+    erids: list[Erid] = sorted({(row["tenant"], row["erid"]) for row in rows})
+    return sum([await reopen(connection, tenant, erid) for tenant, erid in erids])
+
+
+async def _put_on_receipt(connection: Connection, call_id: UUID, erid: Erid, provider: str, amount: Amount) -> None:
+    attempt = Attempt(
+        provider, "unknown", f"CALL_WITHOUT_ANSWER {call_id}", cost=amount.credits / MILLION, call_id=call_id
+    )
+    await connection.execute(_STEERING["lock_parts"], *erid)
+    await connection.fetchval(_SQL["lock_enrichment"], *erid)
+    line = msgspec.json.encode([attempt]).decode()
+    if await connection.fetchval(_SQL["add_charge"], call_id, *erid, line) is not None:
+        await connection.execute(_SQL["mark_receipted"], call_id)
+        await connection.execute(_SQL["touch"], *erid)
+
+
+def _amount(charged: int | None, reserved: Amount) -> Amount:
+    """Credits that a person says were charged, with their share of the money that was reserved."""
+    if charged is None:
+        return NOTHING
+    if charged > reserved.credits:
+        raise InvalidInput(
+            "CHARGED_TOO_MUCH",
+            f"{charged / MILLION:g} credits are more than the {reserved.credits / MILLION:g} reserved for the call",
+        )
+    return Amount(charged, reserved.money * charged // reserved.credits if reserved.credits else 0)
