@@ -86,6 +86,13 @@ PARTITIONS = 64
 """Fixed by the rows of table `lease`; another number needs a migration that moves every partition."""
 LEASE_S = 15.0
 LEASE_RENEW_S = 3.0
+RATE_HANDED_OVER_S_MAX = 120.0
+"""Windows of a permitted rate up to this long are handed over between workers without a request too many: whoever takes
+a part over waits for the window's length. A longer one would stand still for as long; its vendor's word counts there."""
+RATE_TURN_S = 30.0
+"""Where a rate permits fewer requests than there are workers, the parts go round among them this often."""
+RATE_UNBOUNDED = 2**31 - 1
+"""More requests than there are workers."""
 CONTACTS_IN_WORK_MAX = 16_384
 """Contacts held in memory by all aggregators of a process."""
 ERID_WINDOW_CONTACTS_MAX = 2_000
@@ -156,6 +163,7 @@ _holds(CONTACTS_PER_MESSAGE_MAX <= ACCEPT_GROUP_CONTACTS_MAX, "a longest part fi
 _holds(ERID_WINDOW_CONTACTS_MAX * 4 <= CONTACTS_IN_WORK_MAX, "one ERID cannot take all the memory")
 _holds(COMMIT_GROUP_CONTACTS_MAX <= CONTACTS_IN_WORK_MAX, "a commit group is of contacts in work")
 _holds(CONTACTS_IN_WORK_MAX < ACCEPTED_CONTACTS_HIGH_WATER, "work is found below the high-water mark")
+_holds(RATE_HANDED_OVER_S_MAX < 600, "a worker is remembered for longer than what it sent is in a window")
 _holds(LEASE_RENEW_S * 3 < LEASE_S, "a lease survives two failed renewals")
 _holds(STOP_HURRIED_S < SHUTDOWN_GRACE_S, "hurry is faster than grace")
 _holds(PAGE_ENRICHMENTS_DEFAULT <= PAGE_ENRICHMENTS_MAX, "the default page is a page")

@@ -15,6 +15,16 @@ CREATE TABLE public.answer (
     expires_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE public.awaiting (
+    call_id uuid NOT NULL,
+    tenant text NOT NULL,
+    erid uuid NOT NULL,
+    batch_id uuid NOT NULL,
+    "position" integer NOT NULL,
+    partition smallint NOT NULL,
+    ready boolean DEFAULT false NOT NULL
+);
+
 CREATE TABLE public.batch (
     tenant text NOT NULL,
     erid uuid NOT NULL,
@@ -205,6 +215,13 @@ CREATE TABLE public.contact_p7 (
     reopened boolean DEFAULT false NOT NULL
 );
 
+CREATE TABLE public.delivery (
+    provider text NOT NULL,
+    handle text NOT NULL,
+    outcome jsonb NOT NULL,
+    delivered_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 CREATE TABLE public.directory_company (
     tenant text NOT NULL COLLATE pg_catalog."C",
     company text NOT NULL COLLATE pg_catalog."C",
@@ -337,9 +354,22 @@ CREATE TABLE public.schema_migrations (
     version character varying(128) NOT NULL
 );
 
+CREATE TABLE public.stall (
+    tenant text NOT NULL,
+    erid uuid NOT NULL,
+    provider text NOT NULL,
+    reason text NOT NULL,
+    owner uuid NOT NULL,
+    until timestamp with time zone,
+    contacts bigint NOT NULL
+);
+
 CREATE TABLE public.worker (
     owner uuid NOT NULL,
-    expires_at timestamp with time zone NOT NULL
+    expires_at timestamp with time zone NOT NULL,
+    sharing text DEFAULT ''::text NOT NULL,
+    adopted_at timestamp with time zone DEFAULT now() NOT NULL,
+    left_at timestamp with time zone
 );
 
 ALTER TABLE ONLY public.contact ATTACH PARTITION public.contact_p0 FOR VALUES WITH (modulus 8, remainder 0);
@@ -360,6 +390,9 @@ ALTER TABLE ONLY public.contact ATTACH PARTITION public.contact_p7 FOR VALUES WI
 
 ALTER TABLE ONLY public.answer
     ADD CONSTRAINT answer_pkey PRIMARY KEY (tenant, provider, operation, person);
+
+ALTER TABLE ONLY public.awaiting
+    ADD CONSTRAINT awaiting_pkey PRIMARY KEY (call_id, tenant, erid, batch_id, "position");
 
 ALTER TABLE ONLY public.batch
     ADD CONSTRAINT batch_pkey PRIMARY KEY (tenant, erid, batch_id, part);
@@ -397,6 +430,9 @@ ALTER TABLE ONLY public.contact_p6
 ALTER TABLE ONLY public.contact_p7
     ADD CONSTRAINT contact_p7_pkey PRIMARY KEY (tenant, erid, batch_id, "position");
 
+ALTER TABLE ONLY public.delivery
+    ADD CONSTRAINT delivery_pkey PRIMARY KEY (provider, handle);
+
 ALTER TABLE ONLY public.directory_company
     ADD CONSTRAINT directory_company_pkey PRIMARY KEY (tenant, company, domain);
 
@@ -427,8 +463,13 @@ ALTER TABLE ONLY public.quarantine
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
 
+ALTER TABLE ONLY public.stall
+    ADD CONSTRAINT stall_pkey PRIMARY KEY (tenant, erid, provider, reason, owner);
+
 ALTER TABLE ONLY public.worker
     ADD CONSTRAINT worker_pkey PRIMARY KEY (owner);
+
+CREATE INDEX awaiting_ready ON public.awaiting USING btree (partition, tenant, erid) WHERE ready;
 
 CREATE INDEX batch_open ON public.batch USING btree (partition, tenant, erid, seq) WHERE (finished_at IS NULL);
 
@@ -436,7 +477,11 @@ CREATE INDEX batch_order ON public.batch USING btree (tenant COLLATE "C", erid, 
 
 CREATE INDEX call_claimed ON public.call USING btree (partition) WHERE (state = 'claimed'::text);
 
+CREATE INDEX call_handle ON public.call USING btree (provider, handle) WHERE (state = 'pending'::text);
+
 CREATE UNIQUE INDEX call_open ON public.call USING btree (tenant, provider, operation, person) WHERE (state = ANY (ARRAY['claimed'::text, 'pending'::text, 'unknown'::text]));
+
+CREATE INDEX call_pending ON public.call USING btree (partition, poll_at) WHERE (state = 'pending'::text);
 
 CREATE INDEX call_unknown ON public.call USING btree (tenant, claimed_at) WHERE (state = 'unknown'::text);
 
@@ -449,6 +494,8 @@ CREATE INDEX directory_person_company ON public.directory_person USING btree (te
 CREATE INDEX directory_person_email ON public.directory_person USING btree (tenant, email) WHERE (email IS NOT NULL);
 
 CREATE INDEX enrichment_newest ON public.enrichment USING btree (tenant COLLATE "C", created_at DESC, erid);
+
+CREATE INDEX stall_owner ON public.stall USING btree (owner);
 
 ALTER INDEX public.contact_pkey ATTACH PARTITION public.contact_p0_pkey;
 
@@ -466,10 +513,15 @@ ALTER INDEX public.contact_pkey ATTACH PARTITION public.contact_p6_pkey;
 
 ALTER INDEX public.contact_pkey ATTACH PARTITION public.contact_p7_pkey;
 
+ALTER TABLE ONLY public.stall
+    ADD CONSTRAINT stall_owner_fkey FOREIGN KEY (owner) REFERENCES public.worker(owner) ON DELETE CASCADE;
+
 INSERT INTO public.schema_migrations (version) VALUES
     ('20261124000001'),
     ('20261124000002'),
     ('20261124000003'),
     ('20261124000004'),
     ('20261124000005'),
-    ('20261124000006');
+    ('20261124000006'),
+    ('20261124000007'),
+    ('20261124000008');

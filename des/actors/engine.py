@@ -22,6 +22,7 @@ from des.contact import BatchKey
 from des.failpoints import Failpoint
 from des.lifecycle import Services
 from des.limits import CONTACTS_IN_WORK_MAX, DRAIN_S
+from des.portion import Portion
 from des.providers.dispatcher import Dispatcher
 from des.providers.waterfall import Waterfall
 from des.store.contract import Commit, WorkStore
@@ -80,6 +81,11 @@ class Engine:
         log.info(Event.ENGINE_DRAINED, complete=drained, left=self.scheduler.in_work)
         self.router.lost(list(self.router.owned))
         await self._services.stop()
+
+    def allot(self, portion: Portion | None) -> None:
+        """Use this part of each provider's permitted rate, which all workers share; None: nothing until told."""
+        for dispatcher in self.dispatchers.values():
+            dispatcher.allot(portion)
 
     async def release(self, partitions: Collection[int]) -> None:
         """Let what is in work of these partitions finish, DRAIN_S at most, and take nothing new of them into work."""

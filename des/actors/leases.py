@@ -8,6 +8,7 @@ good order only: a commit under an old epoch is refused whatever this worker bel
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
 
@@ -15,7 +16,8 @@ from des.clock import Clock
 from des.errors import TransientError
 from des.lifecycle import TaskOwner
 from des.limits import LEASE_RENEW_S, LEASE_S
-from des.store.contract import LeaseStore, Share
+from des.portion import Portion
+from des.store.contract import Division, LeaseStore, Share
 from des.telemetry import Event, logger
 
 log = logger(__name__)
@@ -34,6 +36,7 @@ class LeaseKeeper:
         on_gained: Callable[[Mapping[int, int]], None],
         on_lost: Callable[[AbstractSet[int]], None],
         on_release: Callable[[AbstractSet[int]], Awaitable[None]],
+        on_portion: Callable[[Portion | None], None] = lambda _: None,
         lease_s: float = LEASE_S,
         renew_s: float = LEASE_RENEW_S,
     ) -> None:
@@ -41,13 +44,16 @@ class LeaseKeeper:
 
         `on_gained` gets partitions with their epochs, again with another epoch where a lease was lost and won back.
         `on_lost` gets partitions that are another's, or must be taken for it: stop at once. `on_release` gets
-        partitions to drain; when it returns they are given back and are no longer this worker's.
+        partitions to drain; when it returns they are given back and are no longer this worker's. `on_portion` gets
+        the part of the permitted rates that is this worker's, before it gains anything by the same renewal.
         """
         self._leases = leases
         self._clock = clock
         self._on_gained = on_gained
         self._on_lost = on_lost
         self._on_release = on_release
+        self._on_portion = on_portion
+        self._sharing = ""
         self._lease_s = lease_s
         self._renew_s = renew_s
         self._tasks = TaskOwner(self.name, vital=True)
@@ -71,6 +77,8 @@ class LeaseKeeper:
         running = len(self._tasks) > 0
         await self._tasks.close()
         self._lose(set(self._held))
+        self._sharing = ""
+        self._on_portion(None)
         if running:
             try:
                 await self._leases.leave()
@@ -80,20 +88,37 @@ class LeaseKeeper:
     async def _renew_for_ever(self) -> None:
         while True:
             async with self._turn:  # a release in between would make the answer stale
-                await self._renew()
-            await self._clock.sleep(self._renew_s)
+                divided_anew = await self._renew()
+            if not divided_anew:  # the others wait to hear that this worker has taken the new division over
+                await self._clock.sleep(self._renew_s)
 
-    async def _renew(self) -> None:
+    async def _renew(self) -> bool:
+        """Renew and tell what has changed; answer whether the rates are divided anew."""
         asked_at = self._clock.monotonic()
         try:
-            share = await self._leases.acquire_fair_share()
+            share = await self._leases.acquire_fair_share(self._sharing)
         except TransientError as error:
             log.warning(Event.LEASES_UNRENEWED, error=str(error))
-            return
+            return False
         # The database counts from when it was asked at the earliest.
         self._valid_until = asked_at + self._lease_s
-        if self._clock.monotonic() < self._drop_at():
-            self._take_over(share)
+        if self._clock.monotonic() >= self._drop_at():
+            return False
+        divided_anew = share.division.sharing != self._sharing
+        self._sharing = share.division.sharing
+        self._on_portion(self._portion(share.division))
+        self._take_over(share)
+        return divided_anew
+
+    def _portion(self, division: Division) -> Portion:
+        """The part as the limiters take it, in this process's time: at the latest that the database can have meant."""
+        if not division.agreed:
+            settled_at = None
+        elif division.quiet_s is None:
+            settled_at = -math.inf
+        else:
+            settled_at = self._clock.monotonic() - division.quiet_s
+        return Portion(division.place, division.workers, settled_at, self._valid_until)
 
     def _take_over(self, share: Share) -> None:
         """Tell what has changed against what was held."""

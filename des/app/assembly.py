@@ -191,6 +191,7 @@ class App:
             on_committed=on_committed,
             contacts_in_work_max=settings.worker.contacts_in_work_max,
         )
+        engine.allot(None)
         router = engine.router
 
         def look_again() -> None:
@@ -205,11 +206,12 @@ class App:
             on_resumed=look_again,
         )
         keeper = LeaseKeeper(
-            Leases(database, self._owner),
+            Leases(database, self._owner, rates=[rate for one in dispatchers for rate in one.traits.rate_windows]),
             clock,
             on_gained=router.gained,
             on_lost=router.lost,
             on_release=engine.release,
+            on_portion=engine.allot,
         )
         consumer = AmqpConsumer(self._amqp_url)
         acceptor = Acceptor(

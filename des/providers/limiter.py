@@ -13,11 +13,12 @@ from collections.abc import Sequence
 
 import msgspec
 
+from des.limits import RATE_HANDED_OVER_S_MAX
 from des.portion import Portion
 
 SLACK_S_MIN = 0.025
-SLACK_S_MAX = 0.5
-SLACK = 0.01
+SLACK_S_MAX = 1.0
+SLACK = 0.02
 """A request counts from when it was sent and this much of the window later: requests reach the far end at other
 distances than they were sent. One whose reply came sooner has arrived by then at the latest, and counts from that."""
 
@@ -132,7 +133,8 @@ class _Window:
         self._target = 0 if portion is None else portion.share_of(self._total)
         self._floor = min(in_force, self._target)
         settled_at = None if portion is None else portion.settled_at
-        self._raise_at = math.inf if settled_at is None else settled_at + self._seconds + self._slack
+        wait_s = self._seconds + self._slack if self._seconds <= RATE_HANDED_OVER_S_MAX else 0.0
+        self._raise_at = math.inf if settled_at is None else settled_at + wait_s
 
     def _permitted(self, now: float) -> int:
         return self._target if now >= self._raise_at else self._floor

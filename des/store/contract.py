@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from des.contact import ContactBatch, FieldState
+from des.contact import ContactBatch, FieldResult, FieldState
 from des.ledger import Saving, Settlement
 from des.limits import PARTITIONS
 from des.options import UNSAID, OptionsInForce
@@ -38,10 +38,18 @@ class Refused(msgspec.Struct, frozen=True):
     payload: bytes
 
 
+class ResumedContact(msgspec.Struct, frozen=True, gc=False):
+    """A contact that is outstanding once more: its place in its batch, and the fields that are, as they had ended."""
+
+    position: int
+    fields: Mapping[str, FieldResult]
+
+
 class AcceptedBatch(msgspec.Struct, frozen=True, gc=False):
     """A batch that was new, as it now lies in Postgres; `done` are positions already committed.
 
-    `options`: those of its ERID at that moment.
+    `options`: those of its ERID at that moment. `resumed`: it stands for contacts of a batch that are outstanding once
+    more: one for each of `batch.contacts`. Its `seq` is the negative of the batch's.
     """
 
     batch: ContactBatch
@@ -49,6 +57,7 @@ class AcceptedBatch(msgspec.Struct, frozen=True, gc=False):
     seq: int
     done: frozenset[int] = frozenset()
     options: OptionsInForce = UNSAID
+    resumed: Sequence[ResumedContact] = ()
 
 
 class Acceptance(msgspec.Struct, frozen=True):
@@ -62,7 +71,7 @@ class Acceptance(msgspec.Struct, frozen=True):
 class ContactRow(msgspec.Struct, frozen=True, gc=False):
     """One finished contact: `input` and `fields` are JSON text; `states` of its fields; `seq` of its batch.
 
-    `charges`: calls whose charge its receipts show.
+    `charges`: calls whose charge its receipts show. `awaits`: calls for want of whose answer a field failed.
     """
 
     batch_id: UUID
@@ -73,12 +82,15 @@ class ContactRow(msgspec.Struct, frozen=True, gc=False):
     states: tuple[FieldState, ...]
     seq: int
     charges: tuple[UUID, ...] = ()
+    awaits: tuple[UUID, ...] = ()
 
 
 class CommitUnit(msgspec.Struct, frozen=True, gc=False):
     """Contacts of one ERID that finished together, under the epoch their actor holds, and how their calls were settled.
 
-    Rows of a stale epoch are refused; settlements never are: what was paid was paid.
+    Rows of a stale epoch are refused; settlements never are: what was paid was paid. `resumed`: its rows are of
+    contacts that were finished before, and have the fields that were outstanding once more. `options_revision`: the
+    newest options that the actor knew; what a cap has ended under older ones is resumed.
     """
 
     tenant: str
@@ -88,6 +100,8 @@ class CommitUnit(msgspec.Struct, frozen=True, gc=False):
     rows: Sequence[ContactRow]
     settlements: Sequence[Settlement] = ()
     savings: Sequence[Saving] = ()
+    resumed: bool = False
+    options_revision: int = 0
 
 
 class Commit(msgspec.Struct, frozen=True):
@@ -113,7 +127,10 @@ class Outstanding(msgspec.Struct, frozen=True, gc=False):
 
 
 class Want(msgspec.Struct, frozen=True, gc=False):
-    """Asks for open batches of an ERID but for those whose `seq` is `known`; each ERID once in a load."""
+    """Asks for open batches of an ERID but for those whose `seq` is `known`; each ERID once in a load.
+
+    That of resumed contacts of a batch is the negative of the batch's.
+    """
 
     tenant: str
     erid: UUID
@@ -188,18 +205,36 @@ class OutboxStore(Protocol):
 # ---- leases ---------------------------------------------------------------------------------------------------------
 
 
+class Division(msgspec.Struct, frozen=True):
+    """By what the permitted rates are divided: `place` of `workers`, by the list that `sharing` names.
+
+    `agreed`: all others divide by the same list. `quiet_s`: seconds since the last of them began to, or since the last
+    of the dead was alive; None where there has been nobody else.
+    """
+
+    sharing: str = ""
+    place: int = 0
+    workers: int = 1
+    agreed: bool = True
+    quiet_s: float | None = None
+
+
 class Share(msgspec.Struct, frozen=True):
-    """Partitions a worker holds, with their epochs, and those of them it should give back to other workers."""
+    """Partitions a worker holds, with their epochs, those of them to be given back to others, and its part of the rates."""
 
     held: Mapping[int, int]
     surplus: frozenset[int]
+    division: Division = Division()
 
 
 class LeaseStore(Protocol):
     """The leases of one worker. Every call raises StoreUnavailable when the database is away."""
 
-    async def acquire_fair_share(self) -> Share:
-        """Renew this worker's leases for LEASE_S and take free or abandoned partitions up to its fair share."""
+    async def acquire_fair_share(self, sharing: str) -> Share:
+        """Renew this worker's leases for LEASE_S and take free or abandoned partitions up to its fair share.
+
+        `sharing`: the list by which it divides the permitted rates already, empty where by none.
+        """
 
     async def release(self, partitions: Collection[int]) -> None:
         """Give partitions back; those that are another's by now stay theirs."""

@@ -5,9 +5,16 @@
 select pg_advisory_xact_lock(6451984522211);
 
 -- name: beat
--- A worker lives for as long as its row says; every lease of its own lives with it.
-insert into worker (owner, expires_at) values ($1, clock_timestamp() + make_interval(secs => $2))
-on conflict (owner) do update set expires_at = excluded.expires_at;
+-- A worker lives for as long as its row says; every lease of its own lives with it. What it says it divides the permitted
+-- rates by, it does already: the others go by the time at which that is written.
+insert into worker as w (owner, expires_at, sharing, adopted_at)
+values ($1, clock_timestamp() + make_interval(secs => $2), $3, clock_timestamp())
+on conflict (owner) do update
+set
+    expires_at = excluded.expires_at,
+    left_at = null,
+    sharing = excluded.sharing,
+    adopted_at = case when w.sharing = excluded.sharing then w.adopted_at else excluded.adopted_at end;
 
 -- name: survey
 -- Live workers, and what this one holds. Read before `bury`, which must not see more of the dead than this does.
@@ -15,15 +22,48 @@ select (select count(*) from worker where expires_at > clock_timestamp()) as wor
     array(select partition from lease where owner = $1 order by partition) as partitions,
     array(select epoch from lease where owner = $1 order by partition) as epochs;
 
+-- name: division
+-- By what the permitted rates are to be divided: a name for the list of live workers, this one's place in it, whether all
+-- others have taken the same list over, and for how many seconds no other can have used more than its part: since the
+-- last of them did, and since the last of the dead was alive (null: there has been nobody). Where a rate permits fewer
+-- requests ($2) than there are workers, the places go round every $3 seconds.
+with alive as (
+    select w.owner, w.sharing, w.adopted_at from worker w where w.expires_at > clock_timestamp()
+),
+list as (
+    select
+        count(*)::integer as workers,
+        (count(*) filter (where a.owner < $1))::integer as place,
+        string_agg(a.owner::text, ' ' order by a.owner) as owners,
+        case when count(*) > $2 then floor(extract(epoch from clock_timestamp()) / $3)::bigint else 0 end as turn
+    from alive a
+),
+division as (
+    select l.workers, ((l.place + l.turn) % greatest(l.workers, 1))::integer as place, md5(l.owners || l.turn) as sharing
+    from list l
+)
+select
+    d.workers,
+    d.place,
+    coalesce(d.sharing, '') as sharing,
+    not exists (select from alive a where a.owner <> $1 and a.sharing <> d.sharing) as agreed,
+    extract(epoch from clock_timestamp() - greatest(
+        (select max(a.adopted_at) from alive a where a.owner <> $1),
+        (select max(w.expires_at) from worker w where w.owner <> $1 and w.expires_at <= clock_timestamp())
+    ))::double precision as quiet_s
+from division d;
+
 -- name: fence
--- Ends the sessions of dead workers: one that is frozen, and not gone, may hold locks for as long as it is.
+-- Ends the sessions of dead workers: one that is frozen, and not gone, may hold locks for as long as it is. One that said
+-- that it leaves is still at its last work.
 select pg_terminate_backend(a.pid)
 from worker w
 join pg_stat_activity a on a.application_name = $1 || ' ' || w.owner and a.datname = current_database()
-where w.expires_at < clock_timestamp();
+where w.expires_at < clock_timestamp() and w.left_at is null;
 
 -- name: bury
--- Workers dead for long; their leases, if any are left, are free without them just as well.
+-- Workers dead for long; their leases, if any are left, are free without them just as well. Longer than any window of a
+-- permitted rate that is handed over (limits.py, RATE_HANDED_OVER_S_MAX).
 delete from worker where expires_at < clock_timestamp() - interval '10 minutes';
 
 -- name: take
@@ -53,5 +93,8 @@ update lease set owner = null where owner = $1 and partition = any($2::smallint[
 update lease set owner = null where owner = $1;
 
 -- name: leave
--- The others count one worker less, and their share grows at their next turn.
-delete from worker where owner = $1;
+-- The others count one worker less, and their share grows at their next turn. What it sent is remembered with the row.
+with told as (
+    delete from stall where owner = $1
+)
+update worker set expires_at = least(expires_at, clock_timestamp()), left_at = clock_timestamp() where owner = $1;
