@@ -47,8 +47,8 @@ async def accept(
             seqs: list[int] = []
             standings: dict[Erid, options.Standing] = {}
             if batches:
-                sealed, standings = await _lock(connection, batches)
-                known = await _known(connection, batches)
+                sealed, standings, used = await _lock(connection, batches)
+                known = await _known(connection, [batch for batch in batches if (batch.tenant, batch.erid) in used])
                 sorted_ = sort_out(batches, sealed, known, standings)
                 seqs = await _insert(connection, sorted_.new)
                 await options.write(connection, standings)
@@ -130,13 +130,17 @@ def _those_in(owned: Container[int]) -> set[int]:
 
 async def _lock(
     connection: Connection, batches: Sequence[ContactBatch]
-) -> tuple[set[Erid], dict[Erid, options.Standing]]:
-    """Lock the enrichments of the group, opening those that are new; answer the sealed ones, and the options of all."""
+) -> tuple[set[Erid], dict[Erid, options.Standing], set[Erid]]:
+    """Lock the enrichments of the group, opening those that are new.
+
+    Answers the sealed ones, the options of all, and those that have batches already: with the others none can be known.
+    """
     erids = sorted({(batch.tenant, batch.erid) for batch in batches})
     partitions = [partition_of(tenant, erid) for tenant, erid in erids]
     rows = await connection.fetch(_SQL["lock_enrichments"], *_columns(erids), partitions)
     standings = {(row["tenant"], row["erid"]): options.standing(row) for row in rows}
-    return {(row["tenant"], row["erid"]) for row in rows if row["sealed"]}, standings
+    sealed = {(row["tenant"], row["erid"]) for row in rows if row["sealed"]}
+    return sealed, standings, {(row["tenant"], row["erid"]) for row in rows if row["contacts"]}
 
 
 def _columns(erids: Sequence[Erid]) -> tuple[list[str], list[UUID]]:
@@ -144,6 +148,8 @@ def _columns(erids: Sequence[Erid]) -> tuple[list[str], list[UUID]]:
 
 
 async def _known(connection: Connection, batches: Sequence[ContactBatch]) -> dict[BatchId, _Known]:
+    if not batches:
+        return {}
     keys = sorted({(batch.tenant, batch.erid, batch.batch_id) for batch in batches})
     rows = await connection.fetch(
         _SQL["known_batches"], [key[0] for key in keys], [key[1] for key in keys], [key[2] for key in keys]
