@@ -144,9 +144,9 @@ class PaidDispatcher(Dispatcher):
                 self._to_claim.clear()
                 await self._to_claim.wait()
                 continue
-            sent = self._sent
+            sent, began = self._sent, self._clock.monotonic()
             claimed = await self._admit(slices)
-            self._ahead.decided(self._sent - sent)
+            self._ahead.decided(self._sent - sent, self._clock.monotonic() - began)
             if claimed:
                 self._stand_ready(claimed)
 

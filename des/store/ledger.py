@@ -64,15 +64,15 @@ class PostgresLedger:
 
     async def _decide(self, connection: Connection, claims: Sequence[Claim]) -> dict[UUID, Decision]:
         decisions: dict[UUID, Decision] = {}
+        ours = claims
         opened = await self._open(connection, claims)
-        refused = [claim for claim in claims if claim.id not in opened]
-        if refused:
-            decisions |= await self._refused(connection, refused)
-        ours = [claim for claim in claims if claim.id in opened]
+        if len(opened) < len(claims):
+            ours = [claim for claim in claims if claim.id in opened]
+            decisions |= await self._refused(connection, [claim for claim in claims if claim.id not in opened])
         decisions |= await _answered(connection, ours)
-        open_ = [claim for claim in ours if claim.id not in decisions]
+        open_ = [claim for claim in ours if claim.id not in decisions] if decisions else ours
         decisions |= await self._reserve(connection, open_)
-        not_sent = [claim.id for claim in ours if claim.id in decisions]
+        not_sent = [claim.id for claim in ours if claim.id in decisions] if decisions else ()
         if not_sent:
             await connection.execute(_SQL["withdraw_calls"], not_sent)
         return decisions | {c.id: Decision(Verdict.CLAIMED, c.id, payer=c.erid) for c in open_ if c.id not in decisions}
@@ -295,7 +295,7 @@ async def _give_up(connection: Connection, calls: Sequence[UUID]) -> None:
 
 async def _settle_calls(connection: Connection, settlements: Sequence[Settlement]) -> Sequence[Mapping[str, Any]]:
     """End the calls, keep their answers; answer the rows that this ended: what was reserved for whom stands there."""
-    ordered = sorted(settlements, key=lambda settlement: settlement.call_id)
+    ordered = sorted(settlements, key=lambda settlement: settlement.call_id.int)
     # One row of answers cannot be written twice by a statement: of several for one key the last counts.
     last = {one.key: one.call_id for one in settlements if one.answer is not None}
     rows: Sequence[Mapping[str, Any]] = await connection.fetch(
