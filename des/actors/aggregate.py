@@ -16,7 +16,7 @@ import msgspec
 from des.contact import Contact, FieldResult, FieldState
 from des.limits import BATCH_REFS_PER_ERID_MAX, ERID_WINDOW_CONTACTS_MAX
 from des.options import UNSAID, OptionsInForce
-from des.providers.contract import Outcome
+from des.providers.contract import Outcome, OutcomeKind
 from des.providers.waterfall import Step, Tried, Waterfall, attempts_for, not_found, settle
 from des.store.contract import AcceptedBatch, ContactRow
 
@@ -38,7 +38,7 @@ class Live:
 class Item:
     """One contact in work: where it stands and what it has so far."""
 
-    __slots__ = ("charges", "contact", "live", "position", "results", "tried")
+    __slots__ = ("awaits", "charges", "contact", "live", "position", "results", "tried")
 
     def __init__(self, live: Live, position: int, contact: Contact) -> None:
         """Take the batch it is of, its position there and what was sent."""
@@ -48,13 +48,25 @@ class Item:
         self.tried: Tried = ()
         self.results: dict[str, FieldResult] = {}
         self.charges: tuple[UUID, ...] = ()
+        self.awaits: tuple[UUID, ...] = ()
+
+    def note(self, outcome: Outcome, call_id: UUID) -> None:
+        """Remember the call whose charge the receipt shows, or for want of whose answer a field fails."""
+        if outcome.cost:
+            self.charges = (*self.charges, call_id)
+        else:
+            self.awaits = (*self.awaits, call_id)
 
 
 class Effects(msgspec.Struct, frozen=True, gc=False):
-    """What the shell has to do: ask these contacts of these steps, commit these rows, load more, give back room."""
+    """What the shell has to do: ask these contacts of these steps, commit these rows, load more, give back room.
+
+    `rewrites`: rows of contacts that were finished before.
+    """
 
     asks: dict[Step, list[Item]]
     rows: list[ContactRow]
+    rewrites: list[ContactRow]
     load: bool
     unused: int
 
@@ -72,6 +84,7 @@ class Aggregate:
         self._came_while_loading = False
         self._asks: dict[Step, list[Item]] = {}
         self._rows: list[ContactRow] = []
+        self._rewrites: list[ContactRow] = []
         self.more_in_store = False
         self.in_work = 0
         self.held = 0
@@ -105,15 +118,15 @@ class Aggregate:
             self._loading, self._came_while_loading = True, False
         elif not self._loading and not self._waiting:
             unused, self.room = self.room, 0
-        effects = Effects(self._asks, self._rows, load, unused)
-        self._asks, self._rows = {}, []
+        effects = Effects(self._asks, self._rows, self._rewrites, load, unused)
+        self._asks, self._rows, self._rewrites = {}, [], []
         return effects
 
     # ---- what can happen -----------------------------------------------------------------------------------------
 
     def accepted(self, accepted: AcceptedBatch) -> None:
         """Hear of a new batch, once. It is kept where there is room for it, else it is left to Postgres."""
-        self.options_are(accepted.options)
+        self._learn(accepted.options)
         if self._loading:
             self._came_while_loading = True
         elif self.more_in_store or len(self._waiting) >= BATCH_REFS_PER_ERID_MAX:
@@ -121,13 +134,9 @@ class Aggregate:
         else:
             self._hold(accepted)
 
-    def options_are(self, options: OptionsInForce) -> None:
-        """Hear of the ERID's options; what was read before a change may be heard after it."""
-        if options.revision > self.options.revision:
-            self.options = options
-
-    def store_has_more(self) -> None:
-        """Hear that Postgres may hold open batches that are not known here."""
+    def store_has_more(self, options: OptionsInForce = UNSAID) -> None:
+        """Hear that Postgres may hold open batches that are not known here, and of the ERID's options."""
+        self._learn(options)
         if self._loading:
             self._came_while_loading = True
         else:
@@ -158,7 +167,7 @@ class Aggregate:
         for item, outcome in zip(items, outcomes, strict=True):
             settled = settle(step, outcome, item.tried, now)
             if outcome.call_id is not None:
-                item.charges = (*item.charges, outcome.call_id)
+                item.note(outcome, outcome.call_id)
             if not item.results:
                 item.results = settled.results
             elif settled.results:
@@ -196,6 +205,8 @@ class Aggregate:
             if live.remaining == 0:
                 del self._known[seq]
                 self.held -= len(live.accepted.batch.contacts)
+                if live.accepted.resumed:  # while it was held, more of the same batch may have been resumed
+                    self.store_has_more()
 
     def cancel(self) -> None:
         """End what is not finished as cancelled from now on."""
@@ -203,6 +214,11 @@ class Aggregate:
         self.store_has_more()
 
     # ---- inside --------------------------------------------------------------------------------------------------
+
+    def _learn(self, options: OptionsInForce) -> None:
+        """Keep the newest: what was read before a change may be heard after it."""
+        if options.revision > self.options.revision:
+            self.options = options
 
     def _hold(self, accepted: AcceptedBatch) -> None:
         live = Live(accepted)
@@ -227,6 +243,9 @@ class Aggregate:
         begin = live.next_index
         end = min(len(batch.contacts), begin + self.room)
         live.next_index = end
+        if live.accepted.resumed:
+            self._resume_some(live, range(begin, end), now)
+            return end - begin
         first = batch.first_position
         items = [
             Item(live, first + index, batch.contacts[index])
@@ -255,11 +274,36 @@ class Aggregate:
         elif items:
             self._asks.setdefault(step, []).extend(items)
 
+    def _resume_some(self, live: Live, indexes: range, now: float) -> None:
+        """Take resumed contacts into work: each goes on behind the providers that its receipts name."""
+        batch, orders = live.accepted.batch, self._waterfall.orders
+        for index in indexes:
+            resumed = live.accepted.resumed[index]
+            item = Item(live, resumed.position, batch.contacts[index])
+            item.tried = tuple(
+                [((name,), attempt) for name, result in resumed.fields.items() for attempt in result.attempts]
+            )
+            if self.cancelled:
+                self._end(item, tuple(resumed.fields), FieldState.CANCELLED, "CANCELLED", now)
+                continue
+            waterfall = self._waterfall if orders is None else orders.plan(batch.tenant, item.contact)
+            asked = {
+                name: {one.provider for one in result.attempts if one.outcome != OutcomeKind.UNKNOWN}
+                for name, result in resumed.fields.items()
+            }
+            step, nobody = waterfall.resume(asked)
+            item.results = not_found(nobody, item.tried, now)
+            if step is None:
+                self._finish(item)
+            else:
+                self._asks.setdefault(step, []).append(item)
+
     def _finish(self, item: Item) -> None:
         results = item.results
         accepted = item.live.accepted
         batch = accepted.batch
-        self._rows.append(
+        rows = self._rewrites if accepted.resumed else self._rows
+        rows.append(
             ContactRow(
                 batch.batch_id,
                 batch.part,
@@ -269,6 +313,7 @@ class Aggregate:
                 tuple([result.state for result in results.values()]),
                 accepted.seq,
                 item.charges,
+                item.awaits,
             )
         )
 
@@ -281,7 +326,7 @@ class Aggregate:
             item.results |= settled.results
             item.tried = settled.tried
             if outcome.call_id is not None:
-                item.charges = (*item.charges, outcome.call_id)
+                item.note(outcome, outcome.call_id)
             if settled.next is None:
                 self._finish(item)
             else:

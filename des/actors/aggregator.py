@@ -18,7 +18,6 @@ from des.actors.mail import (
     Granted,
     Loaded,
     Mail,
-    OptionsAre,
     OverBudget,
     StoreHasMore,
     Withdrawn,
@@ -239,10 +238,8 @@ class Aggregator:
                 aggregate.accepted(batch)
             case Loaded(batches, complete):
                 aggregate.loaded(batches, now, complete=complete)
-            case StoreHasMore():
-                aggregate.store_has_more()
-            case OptionsAre(options):
-                aggregate.options_are(options)
+            case StoreHasMore(options):
+                aggregate.store_has_more(options)
             case OverBudget(step, items, scope):
                 aggregate.over_budget(step, items, scope, now)
             case Withdrawn(step, items):
@@ -266,10 +263,12 @@ class Aggregator:
             self._parts.dispatchers[step.provider].submit(
                 Ask(self.tenant, self.erid, step, self, items, questions=questions)
             )
-        if effects.rows or self._settlements or self._savings:
+        if effects.rows or effects.rewrites or self._settlements or self._savings:
             settlements, self._settlements = self._settlements, []
             savings, self._savings = self._savings, []
-            self._submit(effects.rows, settlements, savings)
+            self._submit(effects.rewrites or effects.rows, settlements, savings, resumed=bool(effects.rewrites))
+        if effects.rewrites and effects.rows:  # behind the settlements of the calls that their receipts name
+            self._submit(effects.rows)
         if effects.load:
             self.loads_in_flight += 1
             want = Want(self.tenant, self.erid, self._aggregate.room, self._aggregate.known)
@@ -278,10 +277,18 @@ class Aggregator:
             self._parts.scheduler.give_back(effects.unused)
 
     def _submit(
-        self, rows: Sequence[ContactRow], settlements: Sequence[Settlement], savings: Sequence[Saving] = ()
+        self,
+        rows: Sequence[ContactRow],
+        settlements: Sequence[Settlement] = (),
+        savings: Sequence[Saving] = (),
+        *,
+        resumed: bool = False,
     ) -> None:
         self.units_in_flight += 1
-        unit = CommitUnit(self.tenant, self.erid, self.partition, self.epoch, rows, settlements, savings)
+        revision = self._aggregate.options.revision
+        unit = CommitUnit(
+            self.tenant, self.erid, self.partition, self.epoch, rows, settlements, savings, resumed, revision
+        )
         self._parts.committer.submit(unit, self)
 
     def _settle_down(self) -> None:

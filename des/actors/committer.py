@@ -203,7 +203,7 @@ class Committer:
                 aggregator.units_in_flight -= 1
                 self._on_stale(aggregator)
             else:
-                landed += len(unit.rows)
+                landed += 0 if unit.resumed else len(unit.rows)  # the backlog knows what was accepted
                 aggregator.committed(unit.rows)
         self.contacts += landed
         self.fields.update({state.value: n for state, n in commit.fields.items()})

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from des.actors.aggregate import Item
-from des.options import OptionsInForce
+from des.options import UNSAID, OptionsInForce
 from des.providers.contract import Outcome
 from des.providers.waterfall import Step
 from des.store.contract import AcceptedBatch, ContactRow
@@ -18,13 +18,9 @@ class Accepted(msgspec.Struct, frozen=True, gc=False):
 
 
 class StoreHasMore(msgspec.Struct, frozen=True, gc=False):
-    """Postgres may hold open batches that the aggregator does not know."""
+    """Postgres may hold open batches that the aggregator does not know, and newer options of the ERID."""
 
-
-class OptionsAre(msgspec.Struct, frozen=True, gc=False):
-    """The ERID's options, as they were read; they may be known already, or newer ones."""
-
-    options: OptionsInForce
+    options: OptionsInForce = UNSAID
 
 
 class Granted(msgspec.Struct, frozen=True, gc=False):
@@ -73,4 +69,4 @@ class Cancel(msgspec.Struct, frozen=True, gc=False):
     """The caller cancelled the enrichment."""
 
 
-Mail = Answered | Committed | Granted | Accepted | Loaded | StoreHasMore | OptionsAre | OverBudget | Withdrawn | Cancel
+Mail = Answered | Committed | Granted | Accepted | Loaded | StoreHasMore | OverBudget | Withdrawn | Cancel

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from des.actors.aggregator import Aggregator, Parts
-from des.actors.mail import Accepted, Cancel, OptionsAre, StoreHasMore
+from des.actors.mail import Accepted, Cancel, StoreHasMore
 from des.actors.supervisor import Supervisor
 from des.limits import AGGREGATORS_MAX, CONTACTS_HELD_MAX
 from des.options import UNSAID, OptionsInForce
@@ -100,9 +100,7 @@ class Router:
             if aggregator is None:
                 continue
             if self._contacts_held + len(batch.contacts) > CONTACTS_HELD_MAX:
-                if accepted.options.revision:
-                    aggregator.tell(OptionsAre(accepted.options))
-                aggregator.tell(StoreHasMore())
+                aggregator.tell(StoreHasMore(accepted.options))
             else:
                 aggregator.tell(Accepted(accepted))
 
@@ -116,9 +114,7 @@ class Router:
             aggregator = self._aggregator(erid, partition, one.options)
             if aggregator is None:
                 continue
-            if one.options.revision:
-                aggregator.tell(OptionsAre(one.options))
-            aggregator.tell(StoreHasMore())
+            aggregator.tell(StoreHasMore(one.options))
             if one.cancelled:
                 aggregator.tell(Cancel())
 

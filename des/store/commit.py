@@ -19,7 +19,7 @@ from des.events import (
     enrichment_settled,
 )
 from des.failpoints import Failpoint
-from des.store import ledger, quarantine, receipts
+from des.store import late, ledger, quarantine, receipts, resumption
 from des.store.contract import Commit, CommitUnit, Erid, Refused
 from des.store.postgres import Connection, Database, mapped_errors
 from des.store.statements import statements
@@ -96,15 +96,22 @@ async def _write(
     # Calls before rows: whose charge stands where is decided when the call is known to be charged.
     changes = await ledger.settle(connection, [settlement for unit in units for settlement in unit.settlements])
     current = await receipts.charge(connection, current)
+    await late.expect(connection, current)
     landing = _Landing()
-    new = await _write_contacts(connection, current, retried=retried)
+    again = [unit for unit in current if unit.resumed]
+    new = await _write_contacts(
+        connection, [unit for unit in current if not unit.resumed] if again else current, retried=retried
+    )
+    rewritten = await resumption.rewrite(connection, again)
     for unit in current:
-        landing.add(unit, new)
+        landing.add(unit, rewritten if unit.resumed else new)
     events: list[Event] = []
     if landing.contacts:
         events += await _count_off(connection, landing)
+    if any(FieldState.OVER_BUDGET in states for states in landing.states.values()):
+        await resumption.resume_late(connection, current)
     for unit in current:
-        if unit.savings and _is_first(unit, new, retried=retried):
+        if unit.savings and _is_first(unit, rewritten if unit.resumed else new, retried=retried):
             ledger.save(changes, unit.savings)
     await changes.write(connection)
     if refused:

@@ -149,13 +149,12 @@ class EnrichmentStore:
         ]
 
     def _finished_contact(self, row: Any) -> EnrichedContact:
-        """The contact in a row; of one that is reopened, fields that were over budget are pending."""
-        enriched = self._enriched.decode(row["fields"])
-        if row["reopened"]:
-            over = [name for name, result in enriched.items() if result.state is FieldState.OVER_BUDGET]
-            enriched |= dict.fromkeys(over, _PENDING)
         return EnrichedContact(
-            row["batch_id"], row["position"], self._contact.decode(row["input"]), enriched, row["seq"]
+            row["batch_id"],
+            row["position"],
+            self._contact.decode(row["input"]),
+            self._enriched.decode(row["fields"]),
+            row["seq"],
         )
 
 

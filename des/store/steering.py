@@ -4,7 +4,6 @@ An update that raises the budget resumes the contacts whose fields the cap had e
 the moment it is committed: whatever happens to whom, a worker finds them in Postgres as it finds a batch.
 """
 
-from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
@@ -13,6 +12,7 @@ from des.errors import InvalidInput, NotFound
 from des.events import Event
 from des.options import Budget, Change, Options, OptionsInForce, changed
 from des.store import options as store_options
+from des.store import resumption
 from des.store.contract import partition_of
 from des.store.postgres import Connection
 from des.store.statements import statements
@@ -56,14 +56,9 @@ async def update(connection: Connection, tenant: str, erid: UUID, change: Change
     await store_options.write(connection, {(tenant, erid): standing})
     resumed = 0
     if row["fields_over_budget"] and is_raised(before.options.budget, after.budget):
-        resumed = await resume(connection, tenant, erid)
-    await connection.execute(_SQL["tell_owner"], str(partition_of(tenant, erid)))
+        resumed = await resumption.resume(connection, tenant, erid)
+    await resumption.tell_owner(connection, tenant, erid)
     return resumed
-
-
-async def resume(connection: Connection, tenant: str, erid: UUID, batches: Sequence[UUID] | None = None) -> int:
-    """Make contacts with fields over budget outstanding again, those of some batches or all. Returns how many."""
-    return await connection.fetchval(_SQL["resume"], tenant, erid, batches) or 0
 
 
 def is_raised(before: Budget | None, after: Budget | None) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from des.contact import ContactBatch
+from des.store import resumption
 from des.store.accept import accept
 from des.store.commit import commit
 from des.store.contract import (
@@ -59,11 +60,15 @@ class PostgresWorkStore:
                 [want.contacts for want in wants],
                 [seq for want in wants for seq in want.known],
             )
-            done = await _done_positions(connection, [row for row in rows if row["contacts_done"]])
+            fresh, again = [row for row in rows if row["fresh"]], [row for row in rows if row["again"]]
+            done = await _done_positions(connection, [row for row in fresh if row["written"]])
+            resumed = await resumption.load(connection, again)
         found: list[list[AcceptedBatch]] = [[] for _ in wants]
-        for row in rows:
+        for row in fresh:
             positions = done.get((row["tenant"], row["erid"], row["batch_id"]), [])
             found[row["ordinal"] - 1].append(_loaded(row, positions))
+        for row, batch in zip(again, resumed, strict=True):
+            found[row["ordinal"] - 1].append(batch)
         return found
 
     async def outstanding(self, partition: int, after: Erid | None, limit: int) -> Sequence[Outstanding]:

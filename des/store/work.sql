@@ -2,9 +2,10 @@
 
 -- name: load
 -- Open batches of each wanted ERID in order of acceptance, until the contacts wanted are together, at least one. The
--- first thousand candidates are summed without reading their payload.
+-- first thousand candidates are summed without reading their payload. A batch has contacts that were never finished
+-- (`fresh`), contacts that were resumed (`again`), or both, and is left out where the want knows of what it has.
 select w.ordinal, o.tenant, o.erid, o.batch_id, o.part, o.parts, o.first_position, o.seq, o.content_hash, o.fields,
-    o.contacts_done, o.payload
+    o.contacts, o.contacts_done + o.reopened as written, o.fresh, o.again, case when o.fresh then o.payload end as payload
 from unnest($1::text[], $2::uuid[], $3::smallint[], $4::integer[]) with ordinality as w (
     tenant, erid, partition, contacts, ordinal
 )
@@ -13,10 +14,15 @@ cross join lateral (
     from (
         select b.*, sum(b.contacts) over (order by b.seq rows unbounded preceding) - b.contacts as contacts_before
         from (
-            select *
-            from batch
-            where partition = w.partition and tenant = w.tenant and erid = w.erid and finished_at is null
-                and not seq = any($5::bigint[])
+            select q.*
+            from (
+                select *,
+                    contacts_done + reopened < contacts and not seq = any($5::bigint[]) as fresh,
+                    reopened > 0 and not -seq = any($5::bigint[]) as again
+                from batch
+                where partition = w.partition and tenant = w.tenant and erid = w.erid and finished_at is null
+            ) q
+            where q.fresh or q.again
             order by seq
             limit 1000
         ) b
@@ -58,5 +64,8 @@ from (select tenant, erid from o limit $4) l
 join enrichment e on e.tenant = l.tenant and e.erid = l.erid;
 
 -- name: backlog
--- Contacts accepted and not finished, over all objects.
-select coalesce(sum(contacts - contacts_done), 0)::bigint from enrichment where contacts_done < contacts;
+-- Contacts accepted and not finished, over all objects; not those that are outstanding once more, which nobody accepts.
+select (
+    coalesce((select sum(contacts - contacts_done) from enrichment where contacts_done < contacts), 0)
+    - coalesce((select sum(reopened) from batch where finished_at is null), 0)
+)::bigint;
