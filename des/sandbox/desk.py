@@ -1,6 +1,6 @@
 """What happens to every request, whoever it is for.
 
-key ▸ windows ▸ latency ▸ fault before billing ▸ answer ▸ credits ▸ bill ▸ fault after billing ▸ send
+key ▸ windows ▸ latency ▸ poison ▸ fault before billing ▸ answer ▸ credits ▸ bill ▸ fault after billing ▸ send
 """
 
 import asyncio
@@ -8,8 +8,9 @@ import contextlib
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Protocol, assert_never
+from urllib.parse import unquote_plus
 
 import msgspec
 from aiohttp import web
@@ -63,6 +64,9 @@ class Vendor(Protocol):
     def quota_exhausted(self) -> Answer:
         """What it says when the credits do not suffice."""
 
+    def malformed(self) -> Answer:
+        """What it says to a request that it will not read, as a whole."""
+
     def failing(self, status: int) -> Answer:
         """What it says when it fails itself (5xx)."""
 
@@ -97,6 +101,8 @@ class Desk:
             return _response(vendor.rate_limited(plan.retry_after_s or (wait_s or None)))
         if delay_s:
             await asyncio.sleep(delay_s)
+        if plan.poison and await _is_poisoned(request, plan.poison):
+            return _response(vendor.malformed())
         early = await self._fail_before(request, vendor, fault)
         if early is not None:
             return early
@@ -141,7 +147,7 @@ class Desk:
                 return _raw(request, b"\x00\x01 this is not HTTP\r\n\r\n")
             case Fault.SLOW_BODY:
                 return await _slowly(request, said, body, self.faults.plan.slow_body_s)
-            case Fault.WRONG_ORDER | Fault.DUPLICATES:
+            case Fault.WRONG_ORDER | Fault.DUPLICATES | Fault.MISSING:
                 return _response(_scrambled(said, fault))
             case None:
                 return _response(said)
@@ -156,6 +162,11 @@ class Desk:
                 raise RuntimeError(f"{fault} ends a request before it is answered")
             case _:
                 assert_never(fault)
+
+
+async def _is_poisoned(request: web.Request, words: Collection[str]) -> bool:
+    said = unquote_plus(request.query_string) + await request.text()
+    return any(word in said for word in words)
 
 
 def _named(name: str) -> Fault | None:
@@ -179,11 +190,17 @@ def _response(answer: Answer) -> web.Response:
 
 
 def _scrambled(said: Answer, fault: Fault) -> Answer:
-    """The answer with its items turned round, or with the first of them once more at the end."""
+    """The answer with its items turned round, with the first of them once more at the end, or without it."""
     if said.items is None:
         return said
     items = said.document[said.items] if said.items else said.document
-    items = items[::-1] if fault is Fault.WRONG_ORDER else [*items, *items[:1]]
+    match fault:
+        case Fault.WRONG_ORDER:
+            items = items[::-1]
+        case Fault.DUPLICATES:
+            items = [*items, *items[:1]]
+        case _:
+            items = items[1:]
     return msgspec.structs.replace(said, document={**said.document, said.items: items} if said.items else items)
 
 

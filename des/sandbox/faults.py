@@ -3,6 +3,8 @@
 import enum
 import math
 import random
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import assert_never
 
 import msgspec
@@ -11,7 +13,7 @@ import msgspec
 class Fault(enum.StrEnum):
     """What can happen to a request.
 
-    Up to `hang` nothing has been charged; what comes after it has. The last two scramble the items of a reply to
+    Up to `hang` nothing has been charged; what comes after it has. The last three scramble the items of a reply to
     several questions, and leave every other reply as it is.
     """
 
@@ -29,9 +31,30 @@ class Fault(enum.StrEnum):
     SLOW_BODY = "slow_body"
     WRONG_ORDER = "wrong_order"
     DUPLICATES = "duplicates"
+    MISSING = "missing"
 
 
-BULK_FAULTS = frozenset({Fault.WRONG_ORDER, Fault.DUPLICATES})
+MEANINGS: Mapping[Fault, str] = MappingProxyType(
+    {
+        Fault.RATE_LIMIT: "refused for the rate, in the vendor's own way, with a hint where `retry_after_s` gives one",
+        Fault.QUOTA: "refused for want of credits, in the vendor's own way",
+        Fault.SERVER_ERROR: "500",
+        Fault.UNAVAILABLE: "503",
+        Fault.RESET_BEFORE: "the connection is reset before anything is done",
+        Fault.HANG: "nothing is done, and nothing comes back",
+        Fault.RESET_AFTER: "billed, and the connection is reset before the answer",
+        Fault.HANG_AFTER: "billed, and nothing comes back",
+        Fault.CUT_BODY: "billed, and the connection ends in the middle of the body",
+        Fault.TRUNCATED_JSON: "billed, and the body is half of its JSON",
+        Fault.NOT_HTTP: "billed, and what comes back is not HTTP",
+        Fault.SLOW_BODY: "billed, and the body takes `slow_body_s` seconds",
+        Fault.WRONG_ORDER: "billed, and the people of a bulk answer stand in another order",
+        Fault.DUPLICATES: "billed, and one of them stands there twice",
+        Fault.MISSING: "billed, and one of them is not there",
+    }
+)
+"""What each of them does, for people."""
+BULK_FAULTS = frozenset({Fault.WRONG_ORDER, Fault.DUPLICATES, Fault.MISSING})
 """Faults that only a reply to several questions can have."""
 
 
@@ -80,7 +103,8 @@ class FaultPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Body of `PUT /sandbox/faults`. `rates`: share (0-1) of requests that meet each fault, together at most 1.
 
     `vendors`: whom it is for (empty: all). `slow_body_s`: seconds over which a slow body is spread. `retry_after_s`:
-    what refusals hint at (None: they give no hint).
+    what refusals hint at (None: they give no hint). `poison`: words that no request may have in it: one that has is
+    refused as a whole, in the vendor's own way, and not billed.
     """
 
     seed: int = 1
@@ -89,6 +113,7 @@ class FaultPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rates: dict[Fault, float] = {}
     slow_body_s: float = 1.0
     retry_after_s: float | None = None
+    poison: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         """Refuse rates that are no shares."""

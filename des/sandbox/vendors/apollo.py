@@ -66,6 +66,10 @@ class ApolloDesk:
         """422: what a team without credits gets is documented nowhere; it reads as an input that is refused."""
         return Answer(422, {"error": "insufficient credits", "error_code": "INSUFFICIENT_CREDITS"})
 
+    def malformed(self) -> Answer:
+        """422."""
+        return Answer(422, {"error": "The request cannot be read", "error_code": "INVALID_PARAMS"})
+
     def failing(self, status: int) -> Answer:
         """5xx."""
         return Answer(status, {"error": "Something went wrong"})

@@ -54,6 +54,10 @@ class DropcontactDesk:
         """403, for the whole request."""
         return _error(403, "You don't have enough credits to process this request")
 
+    def malformed(self) -> Answer:
+        """400."""
+        return _error(400, "Invalid JSON")
+
     def failing(self, status: int) -> Answer:
         """5xx."""
         return Answer(status, {"detail": "Internal Server Error"})

@@ -81,6 +81,10 @@ class FullEnrichDesk:
         """402, with the form of a result."""
         return Answer(402, {"id": "", "name": "", "status": "CREDITS_INSUFFICIENT", "cost": {"credits": 0}, "data": []})
 
+    def malformed(self) -> Answer:
+        """400."""
+        return _error(400, "error.request.invalid", "The request cannot be read")
+
     def failing(self, status: int) -> Answer:
         """5xx."""
         return _error(status, "error.internal", "Internal error")

@@ -40,6 +40,10 @@ class HunterDesk:
         """429 means that the credits are gone."""
         return _error(429, "usage_exceeded", "You've reached the monthly limit of your plan.")
 
+    def malformed(self) -> Answer:
+        """400."""
+        return _error(400, "wrong_params", "The request cannot be read.")
+
     def failing(self, status: int) -> Answer:
         """5xx."""
         return _error(status, "internal_error", "Something went wrong on our side.")

@@ -52,6 +52,10 @@ class PdlDesk:
         """402."""
         return _error(402, "payment_required", "You have hit your account maximum")
 
+    def malformed(self) -> Answer:
+        """400."""
+        return _error(400, "invalid_request_error", "The request cannot be read")
+
     def failing(self, status: int) -> Answer:
         """5xx."""
         return _error(status, "api_error", "Something went wrong on our side")

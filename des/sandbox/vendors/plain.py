@@ -36,6 +36,10 @@ class PlainDesk:
         """402."""
         return Answer(402, {"error": "no credits left"})
 
+    def malformed(self) -> Answer:
+        """400."""
+        return Answer(400, {"error": "the request cannot be read"})
+
     def failing(self, status: int) -> Answer:
         """5xx."""
         return Answer(status, {"error": "internal error"})

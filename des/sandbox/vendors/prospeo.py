@@ -52,6 +52,10 @@ class ProspeoDesk:
         """400, as for everything else that is wrong."""
         return _error(400, "INSUFFICIENT_CREDITS")
 
+    def malformed(self) -> Answer:
+        """400."""
+        return _error(400, "INVALID_REQUEST")
+
     def failing(self, status: int) -> Answer:
         """5xx."""
         return _error(status, "INTERNAL_ERROR")
