@@ -1,4 +1,4 @@
-"""Writes the tables of docs/operations.md and docs/providers.md: `python -m tests.acceptance.operations_reference`.
+"""Writes the tables of the pages in docs/: `python -m tests.acceptance.operations_reference`.
 
 A table stands between `<!-- table NAME -->` and `<!-- end -->`; the words around it are written by hand.
 """
@@ -19,10 +19,19 @@ from des.app import build
 from des.config import Settings
 from des.config_environment import variable
 from des.config_providers import ProviderConfig, ProviderLimits
+from des.providers.dialects import (
+    apollo,
+    dropcontact_results,
+    fullenrich_results,
+    hunter,
+    phone_jobs,
+    prospeo,
+)
+from des.sandbox.faults import MEANINGS, Fault
 from des.telemetry import Measure
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = (DOCS / "operations.md", DOCS / "providers.md")
+PAGES = (DOCS / "operations.md", DOCS / "providers.md", DOCS / "sandbox.md")
 
 _MARKED = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _STAGES = ("ingest", "publish", "accept", "work", "commit", "relay", "serve")
@@ -36,7 +45,13 @@ def page(path: Path) -> str:
 
 def tables() -> Mapping[str, str]:
     """Make every table, by name."""
-    return {"settings": _settings(), "metrics": _metrics(), "providers": _providers()}
+    return {
+        "settings": _settings(),
+        "metrics": _metrics(),
+        "providers": _providers(),
+        "confidence": _confidence(),
+        "faults": _faults(),
+    }
 
 
 # ---- settings --------------------------------------------------------------------------------------------
@@ -130,6 +145,44 @@ def _kind(model: type[BaseModel], common: set[str]) -> str:
             continue
         lines.append(f"| `{name}` | {_default(field)} |")
     return "\n".join(lines) + "\n"
+
+
+# ---- vendors ---------------------------------------------------------------------------------------------
+
+
+def _confidence() -> str:
+    """Describe how each vendor's word becomes a confidence, by the numbers of its dialect."""
+    rows = [
+        ("hunter", "`score` of 100", "score / 100"),
+        ("hunter", "an address it has verified as `valid`", f"at least {hunter.CONFIDENCE_VALID_MIN}"),
+        ("hunter", "an address it has verified as `invalid`", f"at most {hunter.CONFIDENCE_INVALID_MAX}"),
+        ("pdl", "`likelihood` of 1 to 10 that this is the person", "likelihood / 10"),
+        ("apollo", "`verified`", apollo.CONFIDENCE_VERIFIED),
+        ("apollo", "`bounced`", apollo.CONFIDENCE_INVALID),
+        ("apollo", "an address in any other state", apollo.CONFIDENCE_OTHER),
+        ("apollo", "profile, title", apollo.CONFIDENCE_PROFILE),
+        ("apollo", "phone number", phone_jobs.CONFIDENCE_PHONE),
+        ("prospeo", "address `VERIFIED`", prospeo.CONFIDENCE_EMAIL["valid"]),
+        ("prospeo", "address `UNVERIFIED`, or without a word", prospeo.CONFIDENCE_EMAIL_OTHER),
+        ("prospeo", "mobile number `VERIFIED`", prospeo.CONFIDENCE_PHONE_VERIFIED),
+        ("prospeo", "mobile number without a word", prospeo.CONFIDENCE_PHONE_OTHER),
+        ("dropcontact", "`nominative`", dropcontact_results.CONFIDENCE_EMAIL["valid"]),
+        ("dropcontact", "`catch_all`", dropcontact_results.CONFIDENCE_EMAIL["catch_all"]),
+        ("dropcontact", "an address of another kind", dropcontact_results.CONFIDENCE_EMAIL_OTHER),
+        ("dropcontact", "profile", dropcontact_results.CONFIDENCE_LINKEDIN),
+        ("dropcontact", "mobile number", dropcontact_results.CONFIDENCE_MOBILE),
+        *[("fullenrich", f"`{word}`", sure) for word, sure in fullenrich_results.CONFIDENCE_EMAIL.items()],
+        ("fullenrich", "an address in any other state but `INVALID`", fullenrich_results.CONFIDENCE_EMAIL_OTHER),
+        ("fullenrich", "phone number", fullenrich_results.CONFIDENCE_PHONE),
+        ("http", "what stands at `confidence_path`", "divided by `confidence_scale`, else `confidence`"),
+    ]
+    head = "| vendor | says | confidence |\n|---|---|---|\n"
+    return head + "\n".join(f"| `{vendor}` | {says} | {sure} |" for vendor, says, sure in rows) + "\n"
+
+
+def _faults() -> str:
+    """Describe every fault of the sandbox."""
+    return "| fault | |\n|---|---|\n" + "\n".join(f"| `{fault.value}` | {MEANINGS[fault]} |" for fault in Fault) + "\n"
 
 
 if __name__ == "__main__":

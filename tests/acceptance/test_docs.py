@@ -13,7 +13,8 @@ from uuid import uuid4
 
 import pytest
 
-from des.config import FIELDS_DEFAULT, load_settings
+from des.app.checked import checked_settings
+from des.config import FIELDS_DEFAULT
 from tests.acceptance.bad_batches import document
 from tests.acceptance.command import ROOT, Running, environment
 from tests.acceptance.operations_reference import PAGES, page
@@ -21,7 +22,14 @@ from tests.acceptance.outsiders import curl, post, wait_until_done
 
 README, MESSAGES = ROOT / "README.md", ROOT / "docs" / "messages.md"
 PROVIDERS, OPERATIONS = ROOT / "docs" / "providers.md", ROOT / "docs" / "operations.md"
-WRITTEN = (README, MESSAGES, PROVIDERS, OPERATIONS, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md")
+KEYS, CHARGES, SANDBOX = (ROOT / "docs" / f"{name}.md" for name in ("keys", "charges", "sandbox"))
+WRITE_A_PROVIDER = ROOT / "docs" / "write-a-provider.md"
+WRITTEN = (
+    *(README, MESSAGES, PROVIDERS, OPERATIONS, KEYS, CHARGES, SANDBOX, WRITE_A_PROVIDER),
+    *(ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"),
+)
+SERVERS = {"DES_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "DES_AMQP_URL": "amqp://nobody@127.0.0.1:1/"}
+"""Named, as the check wants them to be; nobody listens."""
 RUN_ELSEWHERE = {
     "./dev demo",  # by a test of its own below
     "./dev test",  # is what runs this
@@ -30,7 +38,9 @@ RUN_ELSEWHERE = {
 BLOCK_TIMEOUT_S = 110
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_LINK = re.compile(r"\]\(([^)#:]+)\)")
+_NAMED = re.compile(r"# (\S+\.\w+)\n")
+"""The first line of a block that is a file."""
+_LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 _METRIC = re.compile(r"\bdes_\w+")
 
 
@@ -107,6 +117,40 @@ def test_the_commands_of_providers_work(database_url: str, tmp_path: Path) -> No
     assert "professional_email: directory → plain" in shown
 
 
+def test_the_commands_of_keys_work(tmp_path: Path) -> None:
+    shown = run(commands(KEYS), tmp_path, SERVERS)
+    assert "professional_email: directory → email_pattern → hunter" in shown
+    assert shown.count('"api_key": "**********"') == 1
+
+
+def test_a_charge_is_decided_as_the_page_says(stack: Running, tmp_path: Path) -> None:
+    shown = run(commands(CHARGES), tmp_path, settings_of(stack))
+    assert '"call_id":"' in shown
+    assert re.search(r"hunter[ |]+email_finder[ |]+settled[ |]+found[ |]+1000000[ |]+1000000", shown)
+    assert '"spent":{"credits":1.0,' in shown
+    assert "the books agree" in shown
+
+
+def test_the_commands_of_the_sandbox_work(tmp_path: Path) -> None:
+    with closing(Running("sandbox", "--json", "--people", "100", log=tmp_path / "log")) as running:
+        shown = run(commands(SANDBOX), tmp_path, {"SANDBOX": running.ready["url"]})
+    assert "jane.doe@sayprimer.com" in shown
+    assert '"charged":1.0' in shown
+    assert "John,Doe,sayprimer.com" in shown
+
+
+def test_the_provider_that_is_written_passes_its_checks_and_is_taken(tmp_path: Path) -> None:
+    for language in ("python", "toml"):
+        for text in blocks(WRITE_A_PROVIDER, language):
+            named = _NAMED.match(text)
+            assert named is not None
+            (tmp_path / named[1]).write_text(text)
+    script = commands(WRITE_A_PROVIDER).replace("PYTHONPATH=.", f"PYTHONPATH=.:{ROOT}")
+    shown = run(script, tmp_path, SERVERS)
+    assert "10 passed" in shown
+    assert "professional_email: directory → email_pattern → acme" in shown
+
+
 @pytest.fixture
 def described(stack: Running, database_url: str, amqp_url: str, tmp_path: Path) -> Iterator[Running]:
     """A service that runs with the described provider of docs/providers.md, which asks the stack's sandbox."""
@@ -131,13 +175,13 @@ def test_the_described_provider_answers(described: Running) -> None:
     assert found["reference"]
 
 
-@pytest.mark.parametrize("text", blocks(PROVIDERS, "toml"))
+@pytest.mark.parametrize("text", [*blocks(PROVIDERS, "toml"), *blocks(KEYS, "toml")])
 def test_settings_shown_as_toml_are_taken(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "des.toml"
     file.write_text(text)
     for name in tomllib.loads(text).get("providers", {}):
         monkeypatch.setenv(f"DES_PROVIDERS__{name.upper()}__API_KEY", "secret")
-    settings = load_settings(file)
+    settings = checked_settings(file, servers=False)
     for name, field in tomllib.loads(text)["fields"].items():
         assert settings.fields[name].waterfall == tuple(field["waterfall"])
 
