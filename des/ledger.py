@@ -68,13 +68,18 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
 
 
 class Verdict(enum.StrEnum):
-    """What the database says to a claim. Only `claimed` may be sent."""
+    """What the database says to a claim. Only `claimed` may be sent.
+
+    Over budget is what would pass a cap by what was spent and what is set aside for held calls; where only calls under
+    way are in between, there may be room when their charge is known.
+    """
 
     CLAIMED = "claimed"
     ANSWERED = "answered"
     IN_FLIGHT = "in_flight"
     PENDING = "pending"
     HELD = "held"
+    NO_ROOM_YET = "no_room_yet"
     OVER_BUDGET = "over_budget"
     STALE = "stale"
 

@@ -51,6 +51,7 @@ from des.providers.hearing import Hearing
 from des.providers.names import person_key
 from des.providers.paying import Paying, Terms, outcome_of
 from des.providers.polls import Polls
+from des.providers.room import Room
 from des.telemetry import Event, logger
 
 log = logger(__name__)
@@ -91,6 +92,7 @@ class PaidDispatcher(Dispatcher):
         self._to_claim = asyncio.Event()
         self._sent = 0
         self._hearing = Hearing()
+        self._room = Room()
 
     @property
     def pending(self) -> int:
@@ -231,6 +233,7 @@ class PaidDispatcher(Dispatcher):
         match decision.verdict:
             case Verdict.CLAIMED:
                 one.call_id, one.is_replay = decision.call_id, decision.replay
+                self._room.found(one.ask.erid)
                 return True
             case Verdict.ANSWERED if decision.answer is not None:
                 one.call_id = decision.call_id
@@ -242,7 +245,10 @@ class PaidDispatcher(Dispatcher):
                 self._look_again(one, TWIN_LOOK_S)
             case Verdict.HELD:
                 self._tell_held(one, decision.call_id)
+            case Verdict.NO_ROOM_YET:
+                self._look_again(one, self._room.look_after_s(one.ask.erid, self._clock.monotonic()))
             case Verdict.OVER_BUDGET:
+                self._room.found(one.ask.erid)
                 for each in self._with_twins(one):
                     each.ask.asker.over_budget(each.ask.step, [each.ask.items[each.index]], decision.scope)
             case _:

@@ -140,19 +140,42 @@ class PostgresLedger:
         if len(locked) < len(scopes):
             await connection.execute(_SQL["open_budgets"], *columns)
             locked = await connection.fetch(_SQL["lock_budgets"], *columns)
-        left = {(row["tenant"], row["scope"], row["name"]): self._left(row) for row in locked}
-        decisions: dict[UUID, Decision] = {}
+        budgets = {(row["tenant"], row["scope"], row["name"]): row for row in locked}
+        left = {
+            scope: self._left(row, row["reserved"] + row["spent"], row["reserved_money"] + row["spent_money"])
+            for scope, row in budgets.items()
+        }
+        refused: list[Claim] = []
         reserved = Changes()
         for claim in claims:
             mine = _scopes(claim)
-            full = next((scope for scope in mine if not _fits(left[scope], claim.price)), None)
-            if full is not None:
-                decisions[claim.id] = Decision(Verdict.OVER_BUDGET, claim.id, scope=full[1])
+            if not all(_fits(left[scope], claim.price) for scope in mine):
+                refused.append(claim)
                 continue
             for scope in mine:
                 _take(left[scope], claim.price)
             reserved.reserve(mine, claim.price)
         await reserved.write(connection)
+        return await self._without_room(connection, refused, budgets) if refused else {}
+
+    async def _without_room(
+        self, connection: Connection, claims: Sequence[Claim], budgets: Mapping[Scope, Mapping[str, Any]]
+    ) -> dict[UUID, Decision]:
+        """Tell claims that are over budget for good from those that calls under way may still leave room for."""
+        held: defaultdict[Scope, list[int]] = defaultdict(lambda: [0, 0])
+        for row in await connection.fetch(_SQL["held_reservations"], sorted({claim.key.tenant for claim in claims})):
+            for scope in scopes_of(row["tenant"], row["provider"], row["erid"]):
+                held[scope][0] += row["credits"]
+                held[scope][1] += row["money"]
+        decisions: dict[UUID, Decision] = {}
+        for claim in claims:
+            decisions[claim.id] = Decision(Verdict.NO_ROOM_YET, claim.id)
+            for scope in _scopes(claim):
+                row = budgets[scope]
+                at_best = self._left(row, held[scope][0] + row["spent"], held[scope][1] + row["spent_money"])
+                if not _fits(at_best, claim.price):
+                    decisions[claim.id] = Decision(Verdict.OVER_BUDGET, claim.id, scope=scope[1])
+                    break
         return decisions
 
     async def _reserve_all(self, connection: Connection, claims: Sequence[Claim]) -> bool:
@@ -174,14 +197,14 @@ class PostgresLedger:
         )
         return bool(reserved)
 
-    def _left(self, row: Mapping[str, Any]) -> list[int | None]:
-        """Credits and money that a budget has room for; None without a cap."""
+    def _left(self, row: Mapping[str, Any], used: int, used_money: int) -> list[int | None]:
+        """Credits and money that a budget has room for beside what is used; None without a cap."""
         cap = Cap(row["cap"], row["cap_money"])
         if row["scope"] != "erid":
             cap = self._caps.of((row["tenant"], row["scope"], row["name"]))
         return [
-            None if cap.credits is None else cap.credits - row["used"],
-            None if cap.money is None else cap.money - row["used_money"],
+            None if cap.credits is None else cap.credits - used,
+            None if cap.money is None else cap.money - used_money,
         ]
 
 

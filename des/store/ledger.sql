@@ -95,12 +95,18 @@ on conflict (tenant, scope, name) do nothing;
 -- name: lock_budgets
 -- What each budget has used up, held until the claims are committed. Caps of tenants and providers are settings; that of
 -- an ERID stands in its row.
-select b.tenant, b.scope, b.name, b.cap, b.cap_money,
-    b.reserved + b.spent as used, b.reserved_money + b.spent_money as used_money
+select b.tenant, b.scope, b.name, b.cap, b.cap_money, b.reserved, b.reserved_money, b.spent, b.spent_money
 from unnest($1::text[], $2::text[], $3::text[]) as u (tenant, scope, name)
 join budget b on b.tenant = u.tenant and b.scope = u.scope and b.name = u.name
 order by b.tenant, b.scope, b.name
 for update of b;
+
+-- name: held_reservations
+-- What stays set aside until a person resolves it: calls of these tenants that got no answer.
+select c.tenant, c.provider, c.erid, sum(c.reserved)::bigint as credits, sum(c.reserved_money)::bigint as money
+from call c
+where c.tenant = any($1::text[]) and c.state = 'unknown'
+group by c.tenant, c.provider, c.erid;
 
 -- name: change_budgets
 -- Reserves (positive), gives back (negative), spends and saves. Says which budgets are there.

@@ -165,6 +165,21 @@ async def test_progress_stays_exact_while_it_is_resumed(desk: Desk) -> None:
     assert len(set(ids)) == 4, "each revision is an event of its own"
 
 
+async def test_a_cap_is_met_by_what_is_charged_and_not_by_calls_under_way(desk: Desk) -> None:
+    """Misses are free: what was set aside for them is there for the next, and nobody ends over budget meanwhile."""
+    nobody = [
+        Contact(first_name="Nobody", last_name=name, company_domain="sayprimer.com") for name in ("Abe", "Bea", "Cid")
+    ]
+    await desk.open(1)
+    async with desk.office() as office:
+        office._people += nobody
+        office.fail(FaultPlan(latency=Latency(mean_s=0.05)))
+        await office.ask(ERID, [*nobody, *people_known(1)])
+        await desk.settled(office)
+        assert await desk.states() == {FieldState.NOT_FOUND: 3, FieldState.FOUND: 1}
+        assert violations(await office.books()) == {}
+
+
 async def test_an_update_that_leaves_no_more_room_resumes_nothing(desk: Desk) -> None:
     await desk.open(2)
     async with desk.office() as office:

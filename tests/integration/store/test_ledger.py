@@ -120,8 +120,7 @@ async def test_a_cap_is_never_passed_however_many_ask_at_once(leased: Database) 
     )
     verdicts = [decision.verdict for decisions in rounds for decision in decisions]
     assert verdicts.count(Verdict.CLAIMED) == 7
-    assert verdicts.count(Verdict.OVER_BUDGET) == 33
-    assert {d.scope for decisions in rounds for d in decisions if d.verdict is Verdict.OVER_BUDGET} == {"tenant"}
+    assert verdicts.count(Verdict.NO_ROOM_YET) == 33, "whoever is under way may leave room"
     assert (await budget(leased, "tenant"))[0] == 7_000_000
     async with leased.connection() as connection:
         assert await connection.fetchval("select count(*) from call") == 7
@@ -135,8 +134,30 @@ async def test_each_scope_has_its_cap(leased: Database, scope: str, name: str) -
             await connection.execute(
                 "insert into budget (tenant, scope, name, cap) values ('default', 'erid', $1, 1500000)", name
             )
-    one, two = await ledger_of(leased, caps=caps).claim([claim("n:one"), claim("n:two")])
-    assert (one.verdict, two.verdict, two.scope) == (Verdict.CLAIMED, Verdict.OVER_BUDGET, scope)
+    first = claim("n:one")
+    one, two = await ledger_of(leased, caps=caps).claim([first, claim("n:two")])
+    assert (one.verdict, two.verdict) == (Verdict.CLAIMED, Verdict.NO_ROOM_YET)
+    await settle(leased, settlement(first))
+    (two,) = await ledger_of(leased, caps=caps).claim([claim("n:two")])
+    assert (two.verdict, two.scope) == (Verdict.OVER_BUDGET, scope)
+
+
+async def test_what_calls_under_way_do_not_use_is_there_for_others(leased: Database) -> None:
+    ledger = ledger_of(leased, caps=Caps(tenants={"default": Cap(credits=PRICE.credits)}))
+    first, second = claim("n:one"), claim("n:two")
+    assert [one.verdict for one in await ledger.claim([first, second])] == [Verdict.CLAIMED, Verdict.NO_ROOM_YET]
+    await settle(leased, settlement(first, CallState.RELEASED, None))
+    assert [one.verdict for one in await ledger.claim([second])] == [Verdict.CLAIMED]
+
+
+async def test_nobody_waits_for_what_is_held(leased: Database) -> None:
+    """A call without an answer keeps its reservation until a person resolves it: there is nothing to wait for."""
+    ledger = ledger_of(leased, caps=Caps(tenants={"default": Cap(credits=PRICE.credits)}))
+    await ledger.claim([claim("n:one")])
+    async with leased.connection() as connection:
+        await connection.execute("update call set state = 'unknown'")
+    (second,) = await ledger.claim([claim("n:two")])
+    assert (second.verdict, second.scope) == (Verdict.OVER_BUDGET, "tenant")
 
 
 async def test_a_worker_without_the_lease_claims_nothing(leased: Database) -> None:
