@@ -68,6 +68,15 @@ class Http(_Section):
         le=limits.HTTP_BODY_BYTES_MAX,
         description="Bytes of one request body; more is answered with 413.",
     )
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/\s]+",
+        description="Where vendors reach this door; what they deliver goes to `/v1/webhooks/{provider}` below it.",
+    )
+
+    def webhook_url(self, provider: str) -> str | None:
+        """Where a provider's vendor delivers; None where it cannot reach this door."""
+        return self.public_url and f"{self.public_url.rstrip('/')}/v1/webhooks/{provider}"
 
 
 class Log(_Section):

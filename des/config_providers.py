@@ -121,6 +121,16 @@ class BulkLimits(PaidLimits):
     linger_s: float = Field(0.05, ge=0, le=60)
 
 
+class LaterLimits(BulkLimits):
+    """What bounds the spending, and the waiting, at a vendor that answers later.
+
+    `wait_s`: seconds that a contact waits for an answer; then its fields end as `failed`, nobody else is paid for them,
+    and they are found after all when the answer comes.
+    """
+
+    wait_s: float = Field(900.0, gt=0, le=86_400)
+
+
 class RequestConfig(_Model):
     """How one question becomes one HTTP request: `method`, `url`, `query` and `headers`, and `body` where it has one.
 
@@ -244,7 +254,7 @@ class PdlConfig(BulkLimits):
     proxy: Proxy | None = None
 
 
-class ApolloConfig(BulkLimits):
+class ApolloConfig(LaterLimits):
     """Apollo's people enrichment. The rate is that of a free team's bulk calls; a paid one is permitted 1,000 a minute.
 
     `api_key`: the team's; `url`: another server that speaks like it, such as the sandbox; `proxy`: as for `http`.
@@ -283,7 +293,7 @@ class ProspeoConfig(BulkLimits):
     proxy: Proxy | None = None
 
 
-class DropcontactConfig(BulkLimits):
+class DropcontactConfig(LaterLimits):
     """Dropcontact's enrichment, which answers after half a minute or later. The rate is the vendor's documented one.
 
     `api_key`: the account's; `url`: another server that speaks like it, such as the sandbox; `proxy`: as for `http`.
@@ -304,7 +314,7 @@ class DropcontactConfig(BulkLimits):
     proxy: Proxy | None = None
 
 
-class FullEnrichConfig(BulkLimits):
+class FullEnrichConfig(LaterLimits):
     """FullEnrich's bulk enrichment, which answers after a minute or later. The rate is the vendor's documented one.
 
     `api_key`: the workspace's; `url`: another server that speaks like it, such as the sandbox; `proxy`: as for `http`.
@@ -331,7 +341,9 @@ class FullEnrichConfig(BulkLimits):
         description="seconds after which a request without a reply has surely ended: then it is free to send again",
     )
     webhook_url: str | None = Field(
-        None, pattern="^https?://", description="where the vendor sends what is finished; none: it is only looked for"
+        None,
+        pattern="^https?://",
+        description="where the vendor sends what is finished; by default under `http.public_url`, if that is set",
     )
     proxy: Proxy | None = None
 

@@ -9,7 +9,7 @@ of it. `providers` and `store` are blind to each other: both know these.
 """
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -148,6 +148,28 @@ class Saving(msgspec.Struct, frozen=True, gc=False):
     tenant: str
     erid: UUID
     amount: Amount
+
+
+class Job(msgspec.Struct, frozen=True, gc=False):
+    """A call whose vendor answers later: its handle, and the JSON of an outcome where one was delivered."""
+
+    call_id: UUID
+    key: Key
+    handle: str
+    delivered: str = ""
+
+
+class Jobs(Protocol):
+    """Jobs of this worker's partitions. Every call raises StoreUnavailable and CommitUnknown; all may be repeated."""
+
+    async def overdue(self, provider: str, known: Collection[UUID], jobs_max: int) -> Sequence[Job]:
+        """Jobs of a provider that are due, but for those whose call is `known` to be looked for; all delivered ones."""
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        """End calls, or have them looked at later; contacts that had waited for them are outstanding again."""
+
+    async def tidy(self) -> None:
+        """Forget deliveries that were taken, and finish what was begun where a process ended in between."""
 
 
 class Ledger(Protocol):

@@ -13,7 +13,7 @@ again where the dialect says that this is free, else kept for a person (`hold`),
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import assert_never
 from uuid import UUID, uuid4
 
@@ -29,6 +29,7 @@ from des.ledger import (
     CallState,
     Claim,
     Decision,
+    Job,
     Key,
     Ledger,
     Saving,
@@ -95,6 +96,21 @@ class PaidDispatcher(Dispatcher):
         self._room = Room()
 
     @property
+    def terms(self) -> Terms:
+        """What its calls and answers are worth."""
+        return self._terms
+
+    @property
+    def answers_later(self) -> bool:
+        """Whether calls may end `pending`."""
+        return isinstance(self.provider, Collects)
+
+    @property
+    def awaited(self) -> Collection[UUID]:
+        """Calls whose answer contacts of this process wait for."""
+        return self._polls.calls
+
+    @property
     def pending(self) -> int:
         """Calls whose answer the vendor is still working on."""
         return len(self._polls)
@@ -108,7 +124,7 @@ class PaidDispatcher(Dispatcher):
         """Start slots and claims, and the collection of answers that come later where the provider has such."""
         await super().start()
         self._tasks.spawn(self._claim_ahead(), "claim")
-        if _collects(self.provider):
+        if self.answers_later:
             self._tasks.spawn(self._collect(), "collect")
 
     async def stop(self) -> None:
@@ -240,7 +256,7 @@ class PaidDispatcher(Dispatcher):
                 self._tell_all(one, outcome_of(decision.answer), Source.ANSWER_STORE)
             case Verdict.PENDING:
                 one.call_id, one.is_job = decision.call_id, True
-                self._polls.put(one, decision.handle, 0.0)
+                self._wait(one, decision.handle, 0.0)
             case Verdict.IN_FLIGHT | Verdict.STALE | Verdict.ANSWERED:
                 self._look_again(one, TWIN_LOOK_S)
             case Verdict.HELD:
@@ -314,8 +330,8 @@ class PaidDispatcher(Dispatcher):
         """Settle the call by its outcome, and answer the question and its twins, or ask again."""
         self.outcomes[outcome.kind.value] += 1
         self._tell_gate(failed=outcome.kind is OutcomeKind.TRANSIENT, answered=outcome.kind not in REFUSALS)
-        # That a replay was refused or failed says nothing of the call that it repeats: that may have been charged. Nor does
-        # the failure of a job whose vendor took its credits when it was sent.
+        # That a replay was refused or failed says nothing of the call that it repeats: that may have been charged. Nor
+        # does the failure of a job whose vendor took its credits when it was sent.
         may_be_charged = one.is_replay or (one.is_job and self.traits.charged_when_sent)
         not_answered = CallState.UNKNOWN if may_be_charged else CallState.RELEASED
         match outcome.kind:
@@ -326,7 +342,7 @@ class PaidDispatcher(Dispatcher):
             case OutcomeKind.PENDING:
                 one.is_job = True
                 one.ask.asker.settle([self._terms.settlement(one, outcome, CallState.PENDING)])
-                self._polls.put(one, outcome.handle, (outcome.poll_at or 0.0) - self._clock.time())
+                self._wait(one, outcome.handle, outcome.poll_at or 0.0)
             case OutcomeKind.UNKNOWN:
                 one.ask.asker.settle([self._terms.settlement(one, outcome, CallState.UNKNOWN)])
                 if self.traits.replay is not Replay.NEVER_FREE or self._terms.unknown is UnknownPolicy.RETRY:
@@ -384,8 +400,9 @@ class PaidDispatcher(Dispatcher):
 
     def _tell_held(self, one: Paying, call_id: UUID) -> None:
         """A call may have been paid and has no answer: by policy its question fails, or is passed over as a miss."""
-        kind = OutcomeKind.MISS if self._terms.unknown is UnknownPolicy.SKIP else OutcomeKind.UNKNOWN
-        outcome = Outcome(kind, reason=f"CALL_WITHOUT_ANSWER {call_id}")
+        outcome = Outcome(OutcomeKind.UNKNOWN, reason=f"CALL_WITHOUT_ANSWER {call_id}", call_id=call_id)
+        if self._terms.unknown is UnknownPolicy.SKIP:
+            outcome = Outcome(OutcomeKind.MISS, reason=outcome.reason)
         for each in self._with_twins(one):
             self._hearing.add(each.ask, each.index, outcome)
 
@@ -407,25 +424,47 @@ class PaidDispatcher(Dispatcher):
         while True:
             await self._collect_group(await self._polls.due())
 
-    async def _collect_group(self, due: list[tuple[Paying, str]]) -> None:
+    async def collect(self, handles: Sequence[str]) -> Sequence[Outcome]:
+        """Ask the provider for answers, at its permitted rate: an outcome each, `pending` where it failed to say."""
         await self._permitted(polls=True)
         outcomes: Sequence[Outcome] = []
         if isinstance(self.provider, Collects):
             try:
-                outcomes = await self.provider.collect([handle for _, handle in due])
+                outcomes = await self.provider.collect(handles)
             except Exception as error:
                 # A provider's bug must not lose the handles: they are asked for again.
                 log.exception(Event.PROVIDER_FAILED, provider=self.traits.name, error=str(error))
-        if len(outcomes) != len(due):
-            outcomes = [Outcome(OutcomeKind.PENDING)] * len(due)
+        return outcomes if len(outcomes) == len(handles) else [Outcome(OutcomeKind.PENDING)] * len(handles)
+
+    def deliver(self, job: Job, outcome: Outcome) -> bool:
+        """Take an answer that the vendor has sent by itself; False where nobody waits for it here."""
+        one = self._polls.take_out(job.call_id)
+        if one is not None:
+            self._conclude(one, outcome)
+            self._tell_unless_busy()
+        return one is not None
+
+    async def _collect_group(self, due: list[tuple[Paying, str]]) -> None:
+        outcomes = await self.collect([handle for _, handle in due])
         for (one, handle), outcome in zip(due, outcomes, strict=True):
             match outcome.kind:
                 case OutcomeKind.PENDING | OutcomeKind.RATE_LIMITED | OutcomeKind.TRANSIENT | OutcomeKind.UNAUTHORIZED:
                     at = outcome.poll_at or outcome.retry_at or self._clock.time() + REPLAY_LOOK_S
-                    self._polls.put(one, outcome.handle or handle, at - self._clock.time())
+                    self._wait(one, outcome.handle or handle, at)
                 case _:
                     self._conclude(one, outcome)
 
-
-def _collects(provider: Provider) -> bool:
-    return isinstance(provider, Collects)
+    def _wait(self, one: Paying, handle: str, poll_at: float) -> None:
+        """Look again at that time (seconds since the epoch), or let its contact wait no longer."""
+        now = self._clock.monotonic()
+        one.waits_until = one.waits_until or now + self._terms.wait_s
+        if now < one.waits_until:
+            self._polls.put(one, handle, min(poll_at - self._clock.time(), one.waits_until - now))
+            return
+        # An error is not a miss: the field fails and nobody else is paid for it. It is found when the answer comes.
+        pending = Outcome(OutcomeKind.PENDING, handle=handle, poll_at=poll_at)
+        one.ask.asker.settle([self._terms.settlement(one, pending, CallState.PENDING)])
+        outcome = Outcome(OutcomeKind.PENDING, reason=f"STILL_WAITING {one.call_id}", call_id=one.call_id)
+        for each in self._with_twins(one):
+            self._hearing.add(each.ask, each.index, outcome)
+        self._tell_unless_busy()

@@ -13,6 +13,9 @@ from des.providers.segments import segment_of
 
 _values = msgspec.json.Decoder(dict[str, Value])
 
+LATE_KEPT_S = 86_400.0
+"""An answer that comes late is kept this long at least: contacts that are outstanding again may have to stand in line."""
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -20,7 +23,7 @@ class Terms:
 
     `credit_price`: money of one credit. `found_s`, `miss_s`: how long an answer is believed. `unknown`: what becomes
     of a call without an answer that is not free to replay. `learns`: the order that the provider is asked in is learned
-    from what its calls show.
+    from what its calls show. `wait_s`: how long a contact waits for an answer that comes later.
     """
 
     credit_price: float = 0.0
@@ -28,6 +31,7 @@ class Terms:
     miss_s: float = 30 * 86_400.0
     unknown: UnknownPolicy = UnknownPolicy.HOLD
     learns: bool = False
+    wait_s: float = 900.0
 
     def amount(self, cost: float) -> Amount:
         """Credits, with the money they cost."""
@@ -35,14 +39,25 @@ class Terms:
 
     def settlement(self, one: "Paying", outcome: Outcome, state: CallState) -> Settlement:
         """How a call ended, with the answer to be kept where it is settled."""
+        settlement = self._settlement(one.call_id, one.key, outcome, state)
+        if not self.learns or state is not CallState.SETTLED:
+            return settlement
+        return msgspec.structs.replace(settlement, lesson=_lesson(one.question, outcome))
+
+    def late_settlement(self, call_id: UUID, key: Key, outcome: Outcome, state: CallState) -> Settlement:
+        """How a call ended that nobody waits for: its answer is kept long enough for who had waited to find it."""
+        settlement = self._settlement(call_id, key, outcome, state)
+        return msgspec.structs.replace(settlement, keep_s=max(settlement.keep_s, LATE_KEPT_S))
+
+    def _settlement(self, call_id: UUID, key: Key, outcome: Outcome, state: CallState) -> Settlement:
         charged = self.amount(outcome.cost) if state is CallState.SETTLED else NOTHING
         answer = None
         if state is CallState.SETTLED:
             values = msgspec.json.encode(outcome.values).decode()
             answer = Answer(outcome.kind.value, values, outcome.reference, charged)
         return Settlement(
-            one.call_id,
-            one.key,
+            call_id,
+            key,
             state,
             charged,
             outcome.kind.value,
@@ -51,14 +66,13 @@ class Terms:
             self.miss_s if outcome.kind is OutcomeKind.MISS else self.found_s,
             outcome.handle,
             outcome.poll_at or 0.0,
-            _lesson(one.question, outcome) if self.learns and state is CallState.SETTLED else None,
         )
 
 
 class Paying:
     """One question on its way through the ledger."""
 
-    __slots__ = ("ask", "call_id", "index", "is_job", "is_replay", "key", "payer", "price")
+    __slots__ = ("ask", "call_id", "index", "is_job", "is_replay", "key", "payer", "price", "waits_until")
 
     def __init__(self, ask: Ask, index: int, key: Key, price: Amount) -> None:
         """Take the question's place in its ask, its key and the most it can cost."""
@@ -72,6 +86,8 @@ class Paying:
         self.is_replay = False
         self.is_job = False
         """The vendor has taken the question and answers later."""
+        self.waits_until = 0.0
+        """Until when (monotonic) its contact waits for that; 0.0 before it does."""
 
     @property
     def question(self) -> Question:

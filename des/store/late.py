@@ -6,15 +6,15 @@ A contact that is outstanding again goes through its waterfall as ever: a late a
 that it is found at no new charge, as a new revision of the contact and of its object.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
 
 from des.contact import Attempt
 from des.errors import InvalidInput, NotFound
-from des.ledger import MILLION, NOTHING, Amount, CallState
-from des.store import resumption
+from des.ledger import MILLION, NOTHING, Amount, CallState, Settlement
+from des.store import ledger, resumption
 from des.store.contract import CommitUnit, Erid
 from des.store.ledger import Changes, scopes_of
 from des.store.postgres import Connection, Database
@@ -79,10 +79,20 @@ async def resolve(database: Database, call_id: UUID, charged: int | None, *, ask
     return Resolution(call_id, call["provider"], call["erid"], amount.credits, released, asking)
 
 
-async def resume(database: Database, partitions: Collection[int], erids_max: int) -> int:
+async def settle(database: Database, settlements: Sequence[Settlement]) -> None:
+    """End calls that no contact waits for, or note when to look again; who had waited is outstanding again."""
+    async with database.transaction() as connection:
+        changes = await ledger.settle(connection, settlements)
+        ended = [one.call_id for one in settlements if one.state in {CallState.SETTLED, CallState.RELEASED}]
+        if ended:
+            await _ask_again(connection, ended)
+        await changes.write(connection)
+
+
+async def resume(database: Database, owner: UUID, erids_max: int) -> int:
     """Finish what was begun where a process ended in between: ERIDs with contacts that can have an answer now."""
     async with database.connection() as connection:
-        rows = await connection.fetch(_SQL["waiting_no_more"], sorted(partitions), erids_max)
+        rows = await connection.fetch(_SQL["waiting_no_more"], owner, erids_max)
     for row in rows:
         async with database.transaction() as connection:
             await reopen(connection, row["tenant"], row["erid"])

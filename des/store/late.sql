@@ -64,8 +64,12 @@ update enrichment set revision = revision + 1, updated_at = now() where tenant =
 select e.cancelled from enrichment e where e.tenant = $1 and e.erid = $2 for update;
 
 -- name: waiting_no_more
--- ERIDs of these partitions with contacts that can have an answer now, whose worker ended between the two.
-select distinct a.tenant, a.erid from awaiting a where a.partition = any($1::smallint[]) and a.ready limit $2;
+-- ERIDs of a worker's partitions with contacts that can have an answer now: whoever ended the call went no further.
+select distinct a.tenant, a.erid
+from lease l
+join awaiting a on a.partition = l.partition and a.ready
+where l.owner = $1
+limit $2;
 
 -- name: forget_waiting
 -- A cancelled object stays as it ended.

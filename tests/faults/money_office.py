@@ -13,7 +13,7 @@ import msgspec
 
 from des.actors.engine import Engine
 from des.clock import SystemClock
-from des.config_providers import ApolloConfig, HunterConfig, PdlConfig
+from des.config_providers import ApolloConfig, FullEnrichConfig, HunterConfig, PdlConfig
 from des.contact import Contact, ContactBatch, FieldResult
 from des.ledger import Claim, Decision, Ledger
 from des.lifecycle import Services
@@ -21,6 +21,7 @@ from des.limits import PARTITIONS
 from des.providers.claimer import Claimer
 from des.providers.contract import Provider
 from des.providers.dialects.apollo import Apollo
+from des.providers.dialects.fullenrich import FullEnrich
 from des.providers.dialects.hunter import Hunter
 from des.providers.dialects.pdl import Pdl
 from des.providers.dispatcher import Dispatcher
@@ -45,6 +46,7 @@ PEOPLE = 400
 SEED = 1
 WITHIN_S = 20.0
 LOOK_S = 0.02
+POLL_S = 0.05
 
 Ways = Callable[[Provider, Ledger, Terms], Dispatcher]
 
@@ -214,6 +216,13 @@ def apollo(sandbox: Sandbox) -> Provider:
     """A vendor that gives phone numbers later."""
     config = ApolloConfig.model_validate({"kind": "apollo", "url": sandbox.url, "api_key": "k", "rate": ()})
     return Apollo("apollo", config, Values(), SystemClock())
+
+
+def fullenrich(sandbox: Sandbox, webhook_url: str | None = None) -> Provider:
+    """A vendor that answers later, looked at every moment, and that delivers where it is told where to."""
+    config = {"kind": "fullenrich", "url": sandbox.url, "api_key": "k", "rate": (), "poll_after_s": POLL_S}
+    settings = FullEnrichConfig.model_validate(config | {"webhook_url": webhook_url})
+    return FullEnrich("fullenrich", settings, Values(), SystemClock())
 
 
 def known_to(vendor: str, people: int) -> list[Contact]:

@@ -139,18 +139,22 @@ async def test_only_what_is_held_is_resolved_and_not_at_more_than_is_reserved(of
 
 
 @pytest.mark.parametrize(("charged", "cost"), [(None, 1), (CREDIT, 2)], ids=["was not charged", "was charged"])
-async def test_what_was_held_is_asked_again_where_that_is_wanted(office: Office, charged: int | None, cost: int) -> None:
+async def test_what_was_held_is_asked_again_where_that_is_wanted(
+    office: Office, charged: int | None, cost: int
+) -> None:
     call_id = await held(office)
     resolution = await resolve(office.database, call_id, charged, ask_again=True)
     assert resolution.asking_again == 2
     for erid in (ERID, OTHER_ERID):
         office.engine.recovery.dirty(partition_of("default", erid))
-    await office.finished(4)
+    await office.fetched("select count(*) from contact where revision > 1 and not reopened", 2)
     results = await office.results()
     assert {one.value for one in results} == {"john.doe@sayprimer.com"}
     assert sum(line.cost for one in results for line in one.lines) == cost
     assert (await audit(office.database, billed={"pdl": cost * CREDIT})).differences == []
-    counts = "select array_agg(distinct (fields_found, fields_failed, contacts_done, batches_done)::text) from enrichment"
+    counts = (
+        "select array_agg(distinct (fields_found, fields_failed, contacts_done, batches_done)::text) from enrichment"
+    )
     assert await office.value(counts) == ["(1,0,1,1)"]
     assert await office.value("select array_agg(distinct revision) from contact") in ([2], [2, 3])
 
