@@ -148,6 +148,13 @@ class Client:
             response: enrichment_pb2.UpdateEnrichmentResponse = await self._enrichments.UpdateEnrichment(request)
         return response
 
+    async def quote(self, batch: contact_pb2.ContactBatch) -> enrichment_pb2.QuoteEnrichmentResponse:
+        """Ask what a batch would cost; nothing is spent, sent or written."""
+        request = enrichment_pb2.QuoteEnrichmentRequest(batch=batch)
+        with _remote_errors():
+            response: enrichment_pb2.QuoteEnrichmentResponse = await self._enrichments.QuoteEnrichment(request)
+        return response
+
     async def seal(self, erid: UUID | str) -> enrichment_pb2.Enrichment:
         """Say that no more batches come."""
         request = enrichment_pb2.SealEnrichmentRequest(erid=str(erid))

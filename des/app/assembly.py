@@ -18,7 +18,7 @@ from des.app.metrics import (
     watch_serving,
     watch_worker,
 )
-from des.app.providers import build_caps, build_dispatchers, build_providers, build_waterfall
+from des.app.providers import build_caps, build_dispatchers, build_providers, build_tariffs, build_waterfall
 from des.broker.consumer import AmqpConsumer
 from des.broker.publisher import AmqpPublisher, user_of
 from des.clock import SystemClock
@@ -34,6 +34,8 @@ from des.providers.claimer import Claimer
 from des.routes import Route
 from des.serving.health import Check, HealthRoutes
 from des.serving.http import EnrichmentRoutes
+from des.serving.quote import Quoter
+from des.serving.quote_http import QuoteRoutes
 from des.serving.results import Results
 from des.serving.server import HttpServer
 from des.serving.servicer import EnrichmentServicer
@@ -47,6 +49,7 @@ from des.store.ledger import PostgresLedger
 from des.store.notices import Notices
 from des.store.outbox import Outbox
 from des.store.postgres import Database, sessions_of
+from des.store.quotes import Quotes
 from des.store.serving import EnrichmentStore
 from des.store.work import PostgresWorkStore
 from des.telemetry import Telemetry
@@ -153,7 +156,11 @@ class App:
         store = EnrichmentStore(self._database, decode_contacts)
         watcher = self._watcher = Watcher(store)
         results = Results(store, watcher, self._clock)
-        servicer = EnrichmentServicer(store, results, watcher)
+        # Asked of nothing here: what they give, cost and permit is what a quote is made of.
+        providers = build_providers(self._settings, Directory(self._database), self._clock)
+        tariffs = build_tariffs(self._settings, providers)
+        quoter = Quoter(Quotes(self._database), build_waterfall(self._settings, providers), tariffs)
+        servicer = EnrichmentServicer(store, results, watcher, quoter)
         self._grpc_services.append(
             GrpcService(
                 ENRICHMENT_SERVICE,
@@ -162,6 +169,7 @@ class App:
             )
         )
         self._routes += EnrichmentRoutes(store, results, watcher).routes()
+        self._routes += QuoteRoutes(quoter, body_bytes_max=self._settings.http.body_bytes_max).routes()
         return [watcher]
 
     def _worker_parts(self) -> Sequence[Service]:

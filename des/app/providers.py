@@ -44,6 +44,7 @@ from des.providers.paying import Terms
 from des.providers.python import Setup, load
 from des.providers.values import Values
 from des.providers.waterfall import Waterfall
+from des.serving.forecast import Tariff, Tariffs
 from des.store.ledger import Cap, Caps
 
 DAY_S = 86_400.0
@@ -162,6 +163,15 @@ def _prices(settings: Settings, providers: Mapping[str, Provider]) -> Mapping[st
             for field in traits.gives
         }
         for name, traits in paid.items()
+    }
+
+
+def build_tariffs(settings: Settings, providers: Mapping[str, Provider]) -> Tariffs:
+    """What asking each provider costs, for quotes."""
+    configs = settings.providers
+    return {
+        name: Tariff(provider.traits, config.credit_price if isinstance(config := configs[name], PaidLimits) else 0.0)
+        for name, provider in providers.items()
     }
 
 

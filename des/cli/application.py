@@ -2,7 +2,21 @@
 
 import typer
 
-from des.cli import audit, config, demo, dev, directory, enrichment, migrate, push, quarantine, sandbox, serve
+from des.cli import (
+    audit,
+    config,
+    demo,
+    dev,
+    directory,
+    enrichment,
+    migrate,
+    push,
+    quarantine,
+    quote,
+    sandbox,
+    serve,
+    update,
+)
 
 _RUN = "Run it"
 _USE = "Use it"
@@ -17,8 +31,10 @@ def application() -> typer.Typer:
     app.command("serve", rich_help_panel=_RUN)(serve.serve)
     app.command("sandbox", rich_help_panel=_RUN)(sandbox.sandbox)
     app.command("push", rich_help_panel=_USE)(push.push)
+    app.command("quote", rich_help_panel=_USE)(quote.quote)
     app.command("watch", rich_help_panel=_USE)(enrichment.watch)
     app.command("results", rich_help_panel=_USE)(enrichment.results)
+    app.command("update", rich_help_panel=_USE)(update.update)
     app.command("seal", rich_help_panel=_USE)(enrichment.seal)
     app.command("cancel", rich_help_panel=_USE)(enrichment.cancel)
     app.command("migrate", rich_help_panel=_CARE)(migrate.migrate)

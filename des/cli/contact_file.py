@@ -17,6 +17,7 @@ from des.cli.csv_columns import Columns, delimiter_of
 from des.contact import Contact
 from des.errors import InvalidInput
 from des.limits import CONTACT_BYTES_MAX, HTTP_BODY_BYTES_MAX, MIB
+from des.wire.options import OptionsDocument
 
 LINE_BYTES_MAX: Final = 8 * CONTACT_BYTES_MAX
 """Of one row; JSON may write a character in six."""
@@ -54,6 +55,7 @@ class Document(msgspec.Struct, forbid_unknown_fields=True):
     erid: str = ""
     batch_id: str = ""
     fields_to_be_enriched: list[str] = []
+    options: OptionsDocument | msgspec.UnsetType = msgspec.UNSET
 
 
 class ContactFile(msgspec.Struct):

@@ -11,8 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from des.cli.output import Output
 from des.cli.received import enrichment_of
 from des.client import Client, RemoteError
+from des.ledger import MILLION, NOTHING, Amount
 from des.serving.document import enrichment_document
-from des.store.reading import Enrichment, EnrichmentState
+from des.store.reading import Enrichment, EnrichmentState, Spend
 
 NOT_FOUND_POLL_S = 0.1
 
@@ -39,8 +40,21 @@ def summary(enrichment: Enrichment) -> str:
     fields = ", ".join(f"{count:,} {state}" for state, count in progress.fields.items() if count)
     return (
         f"{enrichment.erid} {enrichment.state}: {progress.contacts_done:,} of {progress.contacts:,} contacts done"
-        f"{f'; fields: {fields}' if fields else ''}"
+        f"{f'; fields: {fields}' if fields else ''}{_costs(enrichment.spend)}"
     )
+
+
+def _costs(spend: Spend) -> str:
+    """Say what was spent, what is set aside and what was saved; nothing where all of it is nothing."""
+    amounts = {"spent": spend.spent, "reserved": spend.reserved, "saved": spend.saved}
+    said = [f"{name} {amount_text(amount)}" for name, amount in amounts.items() if amount != NOTHING]
+    return f"; {', '.join(said)}" if said else ""
+
+
+def amount_text(amount: Amount) -> str:
+    """Say credits, and their money where they have a price."""
+    credits_ = f"{amount.credits / MILLION:g} credits"
+    return f"{credits_} ({amount.money / MILLION:g})" if amount.money else credits_
 
 
 async def _changes(client: Client, erid: UUID, *, wait: bool) -> AsyncGenerator[Enrichment, None]:

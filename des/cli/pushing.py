@@ -7,7 +7,7 @@ again: what had arrived of it is a duplicate. The first group is a single batch,
 
 import asyncio
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 from uuid import UUID, uuid4
 
@@ -17,12 +17,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from des.cli.contact_batches import FileBatch, cut
 from des.cli.contact_file import ContactFile, Unreadable
 from des.cli.output import Output
+from des.cli.push import Wish
 from des.client import Client, RemoteError
 from des.contact import Contact
 from des.errors import InvalidInput, Violation
 from des.limits import GRPC_MESSAGE_BYTES_MAX
+from des.options import options_of
 from des.v1 import contact_pb2, ingest_pb2
 from des.wire.identity import parse_uuid
+from des.wire.options import checked, options_message, stated_in_document
 
 GROUP_CONTACTS: Final = 20_000
 """Contacts of one group: 4 MB or so, and several hundred milliseconds of a busy service's time."""
@@ -40,10 +43,11 @@ _TEXTS: Final = Contact.__struct_fields__
 
 
 class Asked(NamedTuple):
-    """What is asked, and under which id."""
+    """What is asked, under which id and with which options of the ERID, by path."""
 
     erid: UUID
     fields: list[str]
+    said: Mapping[str, float]
 
 
 class Pushed(msgspec.Struct):
@@ -56,20 +60,36 @@ class Pushed(msgspec.Struct):
     rejected_rows: list[Unreadable] = []
 
 
-def asked_of(file: ContactFile, erid: UUID | None, fields: list[str]) -> Asked:
-    """Return what is asked: as the options say, else the file's document; a new ERID where nobody gives one.
+def asked_of(file: ContactFile, wish: Wish) -> Asked:
+    """Return what is asked: as the command line says, else the file's document; a new ERID where nobody gives one.
 
-    Raises InvalidInput NO_FIELDS, INVALID_ERID.
+    Raises InvalidInput NO_FIELDS, INVALID_ERID, INVALID_OPTION.
     """
-    document = file.document
-    fields = fields or (document.fields_to_be_enriched if document else [])
+    document, erid = file.document, wish.erid
+    fields = wish.fields or (document.fields_to_be_enriched if document else [])
     if not fields:
         raise InvalidInput("NO_FIELDS", "say what is asked for, such as --fields professional_email,phone_number")
     if erid is None and document and document.erid:
         erid = parse_uuid(document.erid)
         if erid is None:
             raise InvalidInput("INVALID_ERID", f"the document's erid is no UUID: {document.erid[:60]!r}")
-    return Asked(erid or uuid4(), fields)
+    said = {**(stated_in_document(document.options) if document else {}), **wish.said}
+    checked(said)
+    return Asked(erid or uuid4(), fields, said)
+
+
+def message_of(batch: FileBatch, asked: Asked) -> contact_pb2.ContactBatch:
+    """Make the message of a batch."""
+    message = contact_pb2.ContactBatch(
+        erid=str(asked.erid),
+        batch_id=batch.batch_id,
+        fields_to_be_enriched=asked.fields,
+        options=options_message(options_of(asked.said)) if asked.said else None,
+    )
+    add = message.contact_list.add
+    for contact in batch.contacts:
+        add(**{name: text for name in _TEXTS if (text := getattr(contact, name))})
+    return message
 
 
 class Pusher:
@@ -112,7 +132,7 @@ class Pusher:
 
     async def _send(self, group: Sequence[FileBatch]) -> None:
         """Send a group until it is confirmed, and count it."""
-        messages = [self._message(batch) for batch in group]
+        messages = [message_of(batch, self._asked) for batch in group]
         response = await self._confirmed(messages)
         self._pushed.batches += response.accepted + response.duplicate
         self._pushed.contacts += sum(len(batch.contacts) for batch in group)
@@ -148,15 +168,6 @@ class Pusher:
         if len(self._pushed.rejected_rows) < REJECTED_SHOWN_MAX:
             self._pushed.rejected_rows.append(row)
             self._output.note(f"line {row.line}: {row.reason}: {row.message}")
-
-    def _message(self, batch: FileBatch) -> contact_pb2.ContactBatch:
-        message = contact_pb2.ContactBatch(
-            erid=str(self._asked.erid), batch_id=batch.batch_id, fields_to_be_enriched=self._asked.fields
-        )
-        add = message.contact_list.add
-        for contact in batch.contacts:
-            add(**{name: text for name in _TEXTS if (text := getattr(contact, name))})
-        return message
 
 
 def _group(batches: Iterator[FileBatch], contacts_max: int) -> list[FileBatch]:

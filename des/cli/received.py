@@ -6,8 +6,11 @@ from uuid import UUID
 
 from des.contact import FREE, TENANT_DEFAULT, Attempt, Contact, FieldResult, FieldState
 from des.events import FINISHED_STATES, Progress
-from des.store.reading import EnrichedContact, Enrichment, EnrichmentState
+from des.ledger import Amount, millionths
+from des.options import options_of
+from des.store.reading import EnrichedContact, Enrichment, EnrichmentState, Spend
 from des.v1 import enrichment_pb2 as pb
+from des.wire.options import stated_in_message
 
 _TEXTS: Final = Contact.__struct_fields__
 _PLAIN: Final = tuple(
@@ -37,6 +40,10 @@ def enrichment_of(message: pb.Enrichment) -> Enrichment:
         fields=list(message.fields_to_be_enriched),
         created_at=message.create_time.ToDatetime(UTC),
         updated_at=message.update_time.ToDatetime(UTC),
+        options=options_of(stated_in_message(message.options)),
+        spend=Spend(
+            _amount_of(message.spend.reserved), _amount_of(message.spend.spent), _amount_of(message.spend.saved)
+        ),
     )
 
 
@@ -63,6 +70,10 @@ def _result_of(message: pb.FieldResult) -> FieldResult:
         call_id=_id_of(message.call_id),
         **{name: getattr(message, name) for name in _PLAIN},
     )
+
+
+def _amount_of(message: pb.Amount) -> Amount:
+    return Amount(millionths(message.credits), millionths(message.money))
 
 
 def _id_of(text: str) -> UUID | None:

@@ -10,6 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from des.contact import FieldResult, FieldState
 from des.ledger import MILLION, Amount
 from des.options import NO_OPTIONS
+from des.serving.quote import Cost, ProviderQuote, Quote, Range, Saved
 from des.store.reading import EnrichedContact, Enrichment, EnrichmentState
 from des.v1 import contact_pb2, enrichment_pb2
 from des.wire.options import options_message
@@ -55,6 +56,46 @@ def contact_message(contact: EnrichedContact) -> enrichment_pb2.EnrichedContact:
         contact=contact_pb2.Contact(**msgspec.structs.asdict(contact.contact)),
         enriched={name: _result_message(result) for name, result in contact.enriched.items()},
     )
+
+
+def quote_message(quote: Quote) -> enrichment_pb2.QuoteEnrichmentResponse:
+    """Return a quote; what is None stays unset."""
+    return enrichment_pb2.QuoteEnrichmentResponse(
+        erid=str(quote.erid),
+        contacts=quote.contacts,
+        people=quote.people,
+        unidentified=quote.unidentified,
+        at_hand=quote.at_hand,
+        suppressed=quote.suppressed,
+        cost=_cost_message(quote.cost),
+        saved=_saved_message(quote.saved),
+        eta_s=quote.eta_s,
+        providers=map(_provider_quote_message, quote.providers),
+        unknown=quote.unknown,
+    )
+
+
+def _provider_quote_message(quote: ProviderQuote) -> enrichment_pb2.ProviderQuote:
+    return enrichment_pb2.ProviderQuote(
+        provider=quote.provider,
+        questions=_range_message(quote.questions),
+        at_hand=quote.at_hand,
+        cost=_cost_message(quote.cost),
+        saved=_saved_message(quote.saved),
+        eta_s=quote.eta_s,
+    )
+
+
+def _cost_message(cost: Cost) -> enrichment_pb2.QuotedCost:
+    return enrichment_pb2.QuotedCost(credits=_range_message(cost.credits), money=_range_message(cost.money))
+
+
+def _range_message(range_: Range) -> enrichment_pb2.QuotedRange:
+    return enrichment_pb2.QuotedRange(min=range_.min, expected=range_.expected, max=range_.max)
+
+
+def _saved_message(saved: Saved) -> enrichment_pb2.Amount:
+    return enrichment_pb2.Amount(credits=saved.credits, money=saved.money)
 
 
 def within(contacts: Iterable[EnrichedContact], bytes_max: int) -> Iterator[list[enrichment_pb2.EnrichedContact]]:

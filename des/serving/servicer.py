@@ -1,5 +1,6 @@
 """gRPC `des.v1.EnrichmentService`: the object of each ERID, read, steered, streamed and watched."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -13,9 +14,10 @@ from des.limits import (
     PAGE_ENRICHMENTS_DEFAULT,
     PAGE_ENRICHMENTS_MAX,
 )
-from des.serving.message import contact_message, enrichment_message, within
+from des.serving.message import contact_message, enrichment_message, quote_message, within
 from des.serving.paging import contact_place, contact_token, enrichment_place, enrichment_token, page_size
 from des.serving.query import erid_of
+from des.serving.quote import Quoter
 from des.serving.results import Results
 from des.serving.watcher import Watcher
 from des.store.reading import ObjectPage, Place, ReadingStore
@@ -23,6 +25,7 @@ from des.surface import abort
 from des.tenancy import tenant_of
 from des.v1 import enrichment_pb2 as pb
 from des.v1 import enrichment_pb2_grpc
+from des.wire import decode_proto
 from des.wire.options import change_in_message, checked, checked_change, stated_in_message
 
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["EnrichmentService"].full_name
@@ -35,11 +38,12 @@ class EnrichmentServicer(enrichment_pb2_grpc.EnrichmentServiceServicer):
 
     service_name = SERVICE_NAME
 
-    def __init__(self, store: ReadingStore, results: Results, watcher: Watcher) -> None:
-        """Take what it reads from."""
+    def __init__(self, store: ReadingStore, results: Results, watcher: Watcher, quoter: Quoter) -> None:
+        """Take what it reads from, and who makes quotes."""
         self._store = store
         self._results = results
         self._watcher = watcher
+        self._quoter = quoter
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Register the service."""
@@ -102,6 +106,17 @@ class EnrichmentServicer(enrichment_pb2_grpc.EnrichmentServiceServicer):
             await abort(context, error)
         self._watcher.notify(tenant, erid)
         return pb.UpdateEnrichmentResponse(enrichment=enrichment_message(enrichment), resumed_contacts=resumed)
+
+    async def QuoteEnrichment(  # noqa: N802 - the name in the proto
+        self, request: pb.QuoteEnrichmentRequest, context: Context
+    ) -> pb.QuoteEnrichmentResponse:
+        """Say what a batch would cost."""
+        try:
+            batch = await asyncio.to_thread(decode_proto, request.batch, tenant_of(context), self._quoter.fields)
+            quote = await self._quoter.quote(batch)
+        except DesError as error:
+            await abort(context, error)
+        return quote_message(quote)
 
     async def SealEnrichment(  # noqa: N802 - the name in the proto
         self, request: pb.SealEnrichmentRequest, context: Context

@@ -590,6 +590,219 @@ class UpdateEnrichmentResponse(_message.Message):
 Global___UpdateEnrichmentResponse: _TypeAlias = UpdateEnrichmentResponse  # noqa: Y015
 
 @_typing.final
+class QuoteEnrichmentRequest(_message.Message):
+    """Asks what a batch would cost."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def batch(self) -> _contact_pb2.ContactBatch:
+        """The batch, as it would be pushed."""
+
+    def __init__(
+        self,
+        *,
+        batch: _contact_pb2.ContactBatch | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteEnrichmentRequest: _TypeAlias = QuoteEnrichmentRequest  # noqa: Y015
+
+@_typing.final
+class QuoteEnrichmentResponse(_message.Message):
+    """What a batch would cost, and what is known of that."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ERID_FIELD_NUMBER: _builtins.int
+    CONTACTS_FIELD_NUMBER: _builtins.int
+    PEOPLE_FIELD_NUMBER: _builtins.int
+    UNIDENTIFIED_FIELD_NUMBER: _builtins.int
+    AT_HAND_FIELD_NUMBER: _builtins.int
+    SUPPRESSED_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
+    SAVED_FIELD_NUMBER: _builtins.int
+    ETA_S_FIELD_NUMBER: _builtins.int
+    PROVIDERS_FIELD_NUMBER: _builtins.int
+    UNKNOWN_FIELD_NUMBER: _builtins.int
+    erid: _builtins.str
+    """The ERID of the batch."""
+    contacts: _builtins.int
+    """Contacts in it."""
+    people: _builtins.int
+    """Different people among them: each is paid for once."""
+    unidentified: _builtins.int
+    """Contacts of whom nothing says who they are; no paid provider is asked about them."""
+    at_hand: _builtins.int
+    """Answers that would be taken in place of a call."""
+    suppressed: _builtins.int
+    """People who asked not to be processed; unset: it shows only when a provider is asked."""
+    eta_s: _builtins.float
+    """Seconds at the permitted rates, for the most questions; unset where no provider in question has one."""
+    @_builtins.property
+    def cost(self) -> Global___QuotedCost:
+        """What all providers cost together."""
+
+    @_builtins.property
+    def saved(self) -> Global___Amount:
+        """What the answers at hand spare."""
+
+    @_builtins.property
+    def providers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProviderQuote]:
+        """Each paid provider's part."""
+
+    @_builtins.property
+    def unknown(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What could not be told, and why, in words."""
+
+    def __init__(
+        self,
+        *,
+        erid: _builtins.str = ...,
+        contacts: _builtins.int = ...,
+        people: _builtins.int = ...,
+        unidentified: _builtins.int = ...,
+        at_hand: _builtins.int = ...,
+        suppressed: _builtins.int | None = ...,
+        cost: Global___QuotedCost | None = ...,
+        saved: Global___Amount | None = ...,
+        eta_s: _builtins.float | None = ...,
+        providers: _abc.Iterable[Global___ProviderQuote] | None = ...,
+        unknown: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_eta_s", b"_eta_s", "_suppressed", b"_suppressed", "cost", b"cost", "eta_s", b"eta_s", "saved", b"saved", "suppressed", b"suppressed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_eta_s", b"_eta_s", "_suppressed", b"_suppressed", "at_hand", b"at_hand", "contacts", b"contacts", "cost", b"cost", "erid", b"erid", "eta_s", b"eta_s", "people", b"people", "providers", b"providers", "saved", b"saved", "suppressed", b"suppressed", "unidentified", b"unidentified", "unknown", b"unknown"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__eta_s: _TypeAlias = _typing.Literal["eta_s"]  # noqa: Y015
+    _WhichOneofArgType__eta_s: _TypeAlias = _typing.Literal["_eta_s", b"_eta_s"]  # noqa: Y015
+    _WhichOneofReturnType__suppressed: _TypeAlias = _typing.Literal["suppressed"]  # noqa: Y015
+    _WhichOneofArgType__suppressed: _TypeAlias = _typing.Literal["_suppressed", b"_suppressed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__eta_s) -> _WhichOneofReturnType__eta_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__suppressed) -> _WhichOneofReturnType__suppressed | None: ...
+
+Global___QuoteEnrichmentResponse: _TypeAlias = QuoteEnrichmentResponse  # noqa: Y015
+
+@_typing.final
+class ProviderQuote(_message.Message):
+    """A paid provider's part of a quote."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    QUESTIONS_FIELD_NUMBER: _builtins.int
+    AT_HAND_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
+    SAVED_FIELD_NUMBER: _builtins.int
+    ETA_S_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    """Who."""
+    at_hand: _builtins.int
+    """Answers at hand that spare one."""
+    eta_s: _builtins.float
+    """Seconds that its permitted rate takes for the most questions; unset where it has no rate."""
+    @_builtins.property
+    def questions(self) -> Global___QuotedRange:
+        """Questions put to it."""
+
+    @_builtins.property
+    def cost(self) -> Global___QuotedCost:
+        """What it costs."""
+
+    @_builtins.property
+    def saved(self) -> Global___Amount:
+        """What the answers at hand spare."""
+
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        questions: Global___QuotedRange | None = ...,
+        at_hand: _builtins.int = ...,
+        cost: Global___QuotedCost | None = ...,
+        saved: Global___Amount | None = ...,
+        eta_s: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_eta_s", b"_eta_s", "cost", b"cost", "eta_s", b"eta_s", "questions", b"questions", "saved", b"saved"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_eta_s", b"_eta_s", "at_hand", b"at_hand", "cost", b"cost", "eta_s", b"eta_s", "provider", b"provider", "questions", b"questions", "saved", b"saved"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__eta_s: _TypeAlias = _typing.Literal["eta_s"]  # noqa: Y015
+    _WhichOneofArgType__eta_s: _TypeAlias = _typing.Literal["_eta_s", b"_eta_s"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__eta_s) -> _WhichOneofReturnType__eta_s | None: ...
+
+Global___ProviderQuote: _TypeAlias = ProviderQuote  # noqa: Y015
+
+@_typing.final
+class QuotedCost(_message.Message):
+    """A cost in credits and in money."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CREDITS_FIELD_NUMBER: _builtins.int
+    MONEY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def credits(self) -> Global___QuotedRange:
+        """Credits of the providers, added up."""
+
+    @_builtins.property
+    def money(self) -> Global___QuotedRange:
+        """Money, as the credits are configured to cost."""
+
+    def __init__(
+        self,
+        *,
+        credits: Global___QuotedRange | None = ...,
+        money: Global___QuotedRange | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["credits", b"credits", "money", b"money"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credits", b"credits", "money", b"money"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuotedCost: _TypeAlias = QuotedCost  # noqa: Y015
+
+@_typing.final
+class QuotedRange(_message.Message):
+    """What something can be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MIN_FIELD_NUMBER: _builtins.int
+    EXPECTED_FIELD_NUMBER: _builtins.int
+    MAX_FIELD_NUMBER: _builtins.int
+    min: _builtins.float
+    """The least."""
+    expected: _builtins.float
+    """What the tenant's receipts let expect; unset where they show too little."""
+    max: _builtins.float
+    """The most: a bound, whoever finds what."""
+    def __init__(
+        self,
+        *,
+        min: _builtins.float = ...,
+        expected: _builtins.float | None = ...,
+        max: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected", b"_expected", "expected", b"expected"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected", b"_expected", "expected", b"expected", "max", b"max", "min", b"min"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected: _TypeAlias = _typing.Literal["expected"]  # noqa: Y015
+    _WhichOneofArgType__expected: _TypeAlias = _typing.Literal["_expected", b"_expected"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected) -> _WhichOneofReturnType__expected | None: ...
+
+Global___QuotedRange: _TypeAlias = QuotedRange  # noqa: Y015
+
+@_typing.final
 class GetEnrichmentRequest(_message.Message):
     """Asks for one object."""
 

@@ -55,6 +55,11 @@ class EnrichmentServiceStub:
                 request_serializer=des_dot_v1_dot_enrichment__pb2.UpdateEnrichmentRequest.SerializeToString,
                 response_deserializer=des_dot_v1_dot_enrichment__pb2.UpdateEnrichmentResponse.FromString,
                 _registered_method=True)
+        self.QuoteEnrichment = channel.unary_unary(
+                '/des.v1.EnrichmentService/QuoteEnrichment',
+                request_serializer=des_dot_v1_dot_enrichment__pb2.QuoteEnrichmentRequest.SerializeToString,
+                response_deserializer=des_dot_v1_dot_enrichment__pb2.QuoteEnrichmentResponse.FromString,
+                _registered_method=True)
         self.SealEnrichment = channel.unary_unary(
                 '/des.v1.EnrichmentService/SealEnrichment',
                 request_serializer=des_dot_v1_dot_enrichment__pb2.SealEnrichmentRequest.SerializeToString,
@@ -105,6 +110,13 @@ class EnrichmentServiceServicer:
     def UpdateEnrichment(self, request, context):
         """Changes the options. A raised budget resumes what the cap had ended, and nothing else: fields that are OVER_BUDGET
         are outstanding again, and what was found stays as it is. Repeating it is harmless.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QuoteEnrichment(self, request, context):
+        """What a batch would cost. A dry run: nothing is spent, sent or written.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -161,6 +173,11 @@ def add_EnrichmentServiceServicer_to_server(servicer, server):
                     servicer.UpdateEnrichment,
                     request_deserializer=des_dot_v1_dot_enrichment__pb2.UpdateEnrichmentRequest.FromString,
                     response_serializer=des_dot_v1_dot_enrichment__pb2.UpdateEnrichmentResponse.SerializeToString,
+            ),
+            'QuoteEnrichment': grpc.unary_unary_rpc_method_handler(
+                    servicer.QuoteEnrichment,
+                    request_deserializer=des_dot_v1_dot_enrichment__pb2.QuoteEnrichmentRequest.FromString,
+                    response_serializer=des_dot_v1_dot_enrichment__pb2.QuoteEnrichmentResponse.SerializeToString,
             ),
             'SealEnrichment': grpc.unary_unary_rpc_method_handler(
                     servicer.SealEnrichment,
@@ -292,6 +309,33 @@ class EnrichmentService:
             '/des.v1.EnrichmentService/UpdateEnrichment',
             des_dot_v1_dot_enrichment__pb2.UpdateEnrichmentRequest.SerializeToString,
             des_dot_v1_dot_enrichment__pb2.UpdateEnrichmentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QuoteEnrichment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/des.v1.EnrichmentService/QuoteEnrichment',
+            des_dot_v1_dot_enrichment__pb2.QuoteEnrichmentRequest.SerializeToString,
+            des_dot_v1_dot_enrichment__pb2.QuoteEnrichmentResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,8 @@ class EnrichmentServiceStub:
     """Changes the options. A raised budget resumes what the cap had ended, and nothing else: fields that are OVER_BUDGET
     are outstanding again, and what was found stays as it is. Repeating it is harmless.
     """
+    QuoteEnrichment: _grpc.UnaryUnaryMultiCallable[_enrichment_pb2.QuoteEnrichmentRequest, _enrichment_pb2.QuoteEnrichmentResponse]
+    """What a batch would cost. A dry run: nothing is spent, sent or written."""
     SealEnrichment: _grpc.UnaryUnaryMultiCallable[_enrichment_pb2.SealEnrichmentRequest, _enrichment_pb2.SealEnrichmentResponse]
     """Says that no more batches come. Sealed and settled is completed."""
     CancelEnrichment: _grpc.UnaryUnaryMultiCallable[_enrichment_pb2.CancelEnrichmentRequest, _enrichment_pb2.CancelEnrichmentResponse]
@@ -69,6 +71,8 @@ class EnrichmentServiceAsyncStub(EnrichmentServiceStub):
     """Changes the options. A raised budget resumes what the cap had ended, and nothing else: fields that are OVER_BUDGET
     are outstanding again, and what was found stays as it is. Repeating it is harmless.
     """
+    QuoteEnrichment: _aio.UnaryUnaryMultiCallable[_enrichment_pb2.QuoteEnrichmentRequest, _enrichment_pb2.QuoteEnrichmentResponse]  # type: ignore[assignment]
+    """What a batch would cost. A dry run: nothing is spent, sent or written."""
     SealEnrichment: _aio.UnaryUnaryMultiCallable[_enrichment_pb2.SealEnrichmentRequest, _enrichment_pb2.SealEnrichmentResponse]  # type: ignore[assignment]
     """Says that no more batches come. Sealed and settled is completed."""
     CancelEnrichment: _aio.UnaryUnaryMultiCallable[_enrichment_pb2.CancelEnrichmentRequest, _enrichment_pb2.CancelEnrichmentResponse]  # type: ignore[assignment]
@@ -116,6 +120,14 @@ class EnrichmentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Changes the options. A raised budget resumes what the cap had ended, and nothing else: fields that are OVER_BUDGET
         are outstanding again, and what was found stays as it is. Repeating it is harmless.
         """
+
+    @_abc_1.abstractmethod
+    def QuoteEnrichment(
+        self,
+        request: _enrichment_pb2.QuoteEnrichmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_enrichment_pb2.QuoteEnrichmentResponse, _abc.Awaitable[_enrichment_pb2.QuoteEnrichmentResponse]]:
+        """What a batch would cost. A dry run: nothing is spent, sent or written."""
 
     @_abc_1.abstractmethod
     def SealEnrichment(

@@ -1042,6 +1042,398 @@ func (x *UpdateEnrichmentResponse) GetResumedContacts() uint64 {
 	return 0
 }
 
+// Asks what a batch would cost.
+type QuoteEnrichmentRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The batch, as it would be pushed.
+	Batch         *ContactBatch `protobuf:"bytes,1,opt,name=batch,proto3" json:"batch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QuoteEnrichmentRequest) Reset() {
+	*x = QuoteEnrichmentRequest{}
+	mi := &file_des_v1_enrichment_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QuoteEnrichmentRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QuoteEnrichmentRequest) ProtoMessage() {}
+
+func (x *QuoteEnrichmentRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_des_v1_enrichment_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QuoteEnrichmentRequest.ProtoReflect.Descriptor instead.
+func (*QuoteEnrichmentRequest) Descriptor() ([]byte, []int) {
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *QuoteEnrichmentRequest) GetBatch() *ContactBatch {
+	if x != nil {
+		return x.Batch
+	}
+	return nil
+}
+
+// What a batch would cost, and what is known of that.
+type QuoteEnrichmentResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The ERID of the batch.
+	Erid string `protobuf:"bytes,1,opt,name=erid,proto3" json:"erid,omitempty"`
+	// Contacts in it.
+	Contacts uint64 `protobuf:"varint,2,opt,name=contacts,proto3" json:"contacts,omitempty"`
+	// Different people among them: each is paid for once.
+	People uint64 `protobuf:"varint,3,opt,name=people,proto3" json:"people,omitempty"`
+	// Contacts of whom nothing says who they are; no paid provider is asked about them.
+	Unidentified uint64 `protobuf:"varint,4,opt,name=unidentified,proto3" json:"unidentified,omitempty"`
+	// Answers that would be taken in place of a call.
+	AtHand uint64 `protobuf:"varint,5,opt,name=at_hand,json=atHand,proto3" json:"at_hand,omitempty"`
+	// People who asked not to be processed; unset: it shows only when a provider is asked.
+	Suppressed *uint64 `protobuf:"varint,6,opt,name=suppressed,proto3,oneof" json:"suppressed,omitempty"`
+	// What all providers cost together.
+	Cost *QuotedCost `protobuf:"bytes,7,opt,name=cost,proto3" json:"cost,omitempty"`
+	// What the answers at hand spare.
+	Saved *Amount `protobuf:"bytes,8,opt,name=saved,proto3" json:"saved,omitempty"`
+	// Seconds at the permitted rates, for the most questions; unset where no provider in question has one.
+	EtaS *float64 `protobuf:"fixed64,9,opt,name=eta_s,json=etaS,proto3,oneof" json:"eta_s,omitempty"`
+	// Each paid provider's part.
+	Providers []*ProviderQuote `protobuf:"bytes,10,rep,name=providers,proto3" json:"providers,omitempty"`
+	// What could not be told, and why, in words.
+	Unknown       []string `protobuf:"bytes,11,rep,name=unknown,proto3" json:"unknown,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QuoteEnrichmentResponse) Reset() {
+	*x = QuoteEnrichmentResponse{}
+	mi := &file_des_v1_enrichment_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QuoteEnrichmentResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QuoteEnrichmentResponse) ProtoMessage() {}
+
+func (x *QuoteEnrichmentResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_des_v1_enrichment_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QuoteEnrichmentResponse.ProtoReflect.Descriptor instead.
+func (*QuoteEnrichmentResponse) Descriptor() ([]byte, []int) {
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *QuoteEnrichmentResponse) GetErid() string {
+	if x != nil {
+		return x.Erid
+	}
+	return ""
+}
+
+func (x *QuoteEnrichmentResponse) GetContacts() uint64 {
+	if x != nil {
+		return x.Contacts
+	}
+	return 0
+}
+
+func (x *QuoteEnrichmentResponse) GetPeople() uint64 {
+	if x != nil {
+		return x.People
+	}
+	return 0
+}
+
+func (x *QuoteEnrichmentResponse) GetUnidentified() uint64 {
+	if x != nil {
+		return x.Unidentified
+	}
+	return 0
+}
+
+func (x *QuoteEnrichmentResponse) GetAtHand() uint64 {
+	if x != nil {
+		return x.AtHand
+	}
+	return 0
+}
+
+func (x *QuoteEnrichmentResponse) GetSuppressed() uint64 {
+	if x != nil && x.Suppressed != nil {
+		return *x.Suppressed
+	}
+	return 0
+}
+
+func (x *QuoteEnrichmentResponse) GetCost() *QuotedCost {
+	if x != nil {
+		return x.Cost
+	}
+	return nil
+}
+
+func (x *QuoteEnrichmentResponse) GetSaved() *Amount {
+	if x != nil {
+		return x.Saved
+	}
+	return nil
+}
+
+func (x *QuoteEnrichmentResponse) GetEtaS() float64 {
+	if x != nil && x.EtaS != nil {
+		return *x.EtaS
+	}
+	return 0
+}
+
+func (x *QuoteEnrichmentResponse) GetProviders() []*ProviderQuote {
+	if x != nil {
+		return x.Providers
+	}
+	return nil
+}
+
+func (x *QuoteEnrichmentResponse) GetUnknown() []string {
+	if x != nil {
+		return x.Unknown
+	}
+	return nil
+}
+
+// A paid provider's part of a quote.
+type ProviderQuote struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who.
+	Provider string `protobuf:"bytes,1,opt,name=provider,proto3" json:"provider,omitempty"`
+	// Questions put to it.
+	Questions *QuotedRange `protobuf:"bytes,2,opt,name=questions,proto3" json:"questions,omitempty"`
+	// Answers at hand that spare one.
+	AtHand uint64 `protobuf:"varint,3,opt,name=at_hand,json=atHand,proto3" json:"at_hand,omitempty"`
+	// What it costs.
+	Cost *QuotedCost `protobuf:"bytes,4,opt,name=cost,proto3" json:"cost,omitempty"`
+	// What the answers at hand spare.
+	Saved *Amount `protobuf:"bytes,5,opt,name=saved,proto3" json:"saved,omitempty"`
+	// Seconds that its permitted rate takes for the most questions; unset where it has no rate.
+	EtaS          *float64 `protobuf:"fixed64,6,opt,name=eta_s,json=etaS,proto3,oneof" json:"eta_s,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProviderQuote) Reset() {
+	*x = ProviderQuote{}
+	mi := &file_des_v1_enrichment_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProviderQuote) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProviderQuote) ProtoMessage() {}
+
+func (x *ProviderQuote) ProtoReflect() protoreflect.Message {
+	mi := &file_des_v1_enrichment_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProviderQuote.ProtoReflect.Descriptor instead.
+func (*ProviderQuote) Descriptor() ([]byte, []int) {
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ProviderQuote) GetProvider() string {
+	if x != nil {
+		return x.Provider
+	}
+	return ""
+}
+
+func (x *ProviderQuote) GetQuestions() *QuotedRange {
+	if x != nil {
+		return x.Questions
+	}
+	return nil
+}
+
+func (x *ProviderQuote) GetAtHand() uint64 {
+	if x != nil {
+		return x.AtHand
+	}
+	return 0
+}
+
+func (x *ProviderQuote) GetCost() *QuotedCost {
+	if x != nil {
+		return x.Cost
+	}
+	return nil
+}
+
+func (x *ProviderQuote) GetSaved() *Amount {
+	if x != nil {
+		return x.Saved
+	}
+	return nil
+}
+
+func (x *ProviderQuote) GetEtaS() float64 {
+	if x != nil && x.EtaS != nil {
+		return *x.EtaS
+	}
+	return 0
+}
+
+// A cost in credits and in money.
+type QuotedCost struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Credits of the providers, added up.
+	Credits *QuotedRange `protobuf:"bytes,1,opt,name=credits,proto3" json:"credits,omitempty"`
+	// Money, as the credits are configured to cost.
+	Money         *QuotedRange `protobuf:"bytes,2,opt,name=money,proto3" json:"money,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QuotedCost) Reset() {
+	*x = QuotedCost{}
+	mi := &file_des_v1_enrichment_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QuotedCost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QuotedCost) ProtoMessage() {}
+
+func (x *QuotedCost) ProtoReflect() protoreflect.Message {
+	mi := &file_des_v1_enrichment_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QuotedCost.ProtoReflect.Descriptor instead.
+func (*QuotedCost) Descriptor() ([]byte, []int) {
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *QuotedCost) GetCredits() *QuotedRange {
+	if x != nil {
+		return x.Credits
+	}
+	return nil
+}
+
+func (x *QuotedCost) GetMoney() *QuotedRange {
+	if x != nil {
+		return x.Money
+	}
+	return nil
+}
+
+// What something can be.
+type QuotedRange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The least.
+	Min float64 `protobuf:"fixed64,1,opt,name=min,proto3" json:"min,omitempty"`
+	// What the tenant's receipts let expect; unset where they show too little.
+	Expected *float64 `protobuf:"fixed64,2,opt,name=expected,proto3,oneof" json:"expected,omitempty"`
+	// The most: a bound, whoever finds what.
+	Max           float64 `protobuf:"fixed64,3,opt,name=max,proto3" json:"max,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QuotedRange) Reset() {
+	*x = QuotedRange{}
+	mi := &file_des_v1_enrichment_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QuotedRange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QuotedRange) ProtoMessage() {}
+
+func (x *QuotedRange) ProtoReflect() protoreflect.Message {
+	mi := &file_des_v1_enrichment_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QuotedRange.ProtoReflect.Descriptor instead.
+func (*QuotedRange) Descriptor() ([]byte, []int) {
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *QuotedRange) GetMin() float64 {
+	if x != nil {
+		return x.Min
+	}
+	return 0
+}
+
+func (x *QuotedRange) GetExpected() float64 {
+	if x != nil && x.Expected != nil {
+		return *x.Expected
+	}
+	return 0
+}
+
+func (x *QuotedRange) GetMax() float64 {
+	if x != nil {
+		return x.Max
+	}
+	return 0
+}
+
 // Asks for one object.
 type GetEnrichmentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1057,7 +1449,7 @@ type GetEnrichmentRequest struct {
 
 func (x *GetEnrichmentRequest) Reset() {
 	*x = GetEnrichmentRequest{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[11]
+	mi := &file_des_v1_enrichment_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1069,7 +1461,7 @@ func (x *GetEnrichmentRequest) String() string {
 func (*GetEnrichmentRequest) ProtoMessage() {}
 
 func (x *GetEnrichmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[11]
+	mi := &file_des_v1_enrichment_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1082,7 +1474,7 @@ func (x *GetEnrichmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetEnrichmentRequest.ProtoReflect.Descriptor instead.
 func (*GetEnrichmentRequest) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{11}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GetEnrichmentRequest) GetErid() string {
@@ -1121,7 +1513,7 @@ type GetEnrichmentResponse struct {
 
 func (x *GetEnrichmentResponse) Reset() {
 	*x = GetEnrichmentResponse{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[12]
+	mi := &file_des_v1_enrichment_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1133,7 +1525,7 @@ func (x *GetEnrichmentResponse) String() string {
 func (*GetEnrichmentResponse) ProtoMessage() {}
 
 func (x *GetEnrichmentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[12]
+	mi := &file_des_v1_enrichment_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1146,7 +1538,7 @@ func (x *GetEnrichmentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetEnrichmentResponse.ProtoReflect.Descriptor instead.
 func (*GetEnrichmentResponse) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{12}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetEnrichmentResponse) GetEnrichment() *Enrichment {
@@ -1183,7 +1575,7 @@ type ListEnrichmentsRequest struct {
 
 func (x *ListEnrichmentsRequest) Reset() {
 	*x = ListEnrichmentsRequest{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[13]
+	mi := &file_des_v1_enrichment_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1195,7 +1587,7 @@ func (x *ListEnrichmentsRequest) String() string {
 func (*ListEnrichmentsRequest) ProtoMessage() {}
 
 func (x *ListEnrichmentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[13]
+	mi := &file_des_v1_enrichment_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1208,7 +1600,7 @@ func (x *ListEnrichmentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEnrichmentsRequest.ProtoReflect.Descriptor instead.
 func (*ListEnrichmentsRequest) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{13}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListEnrichmentsRequest) GetPageSize() int32 {
@@ -1238,7 +1630,7 @@ type ListEnrichmentsResponse struct {
 
 func (x *ListEnrichmentsResponse) Reset() {
 	*x = ListEnrichmentsResponse{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[14]
+	mi := &file_des_v1_enrichment_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1250,7 +1642,7 @@ func (x *ListEnrichmentsResponse) String() string {
 func (*ListEnrichmentsResponse) ProtoMessage() {}
 
 func (x *ListEnrichmentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[14]
+	mi := &file_des_v1_enrichment_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1263,7 +1655,7 @@ func (x *ListEnrichmentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEnrichmentsResponse.ProtoReflect.Descriptor instead.
 func (*ListEnrichmentsResponse) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{14}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListEnrichmentsResponse) GetEnrichments() []*Enrichment {
@@ -1291,7 +1683,7 @@ type SealEnrichmentRequest struct {
 
 func (x *SealEnrichmentRequest) Reset() {
 	*x = SealEnrichmentRequest{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[15]
+	mi := &file_des_v1_enrichment_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1303,7 +1695,7 @@ func (x *SealEnrichmentRequest) String() string {
 func (*SealEnrichmentRequest) ProtoMessage() {}
 
 func (x *SealEnrichmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[15]
+	mi := &file_des_v1_enrichment_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1316,7 +1708,7 @@ func (x *SealEnrichmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealEnrichmentRequest.ProtoReflect.Descriptor instead.
 func (*SealEnrichmentRequest) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{15}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SealEnrichmentRequest) GetErid() string {
@@ -1337,7 +1729,7 @@ type SealEnrichmentResponse struct {
 
 func (x *SealEnrichmentResponse) Reset() {
 	*x = SealEnrichmentResponse{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[16]
+	mi := &file_des_v1_enrichment_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1349,7 +1741,7 @@ func (x *SealEnrichmentResponse) String() string {
 func (*SealEnrichmentResponse) ProtoMessage() {}
 
 func (x *SealEnrichmentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[16]
+	mi := &file_des_v1_enrichment_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1362,7 +1754,7 @@ func (x *SealEnrichmentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealEnrichmentResponse.ProtoReflect.Descriptor instead.
 func (*SealEnrichmentResponse) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{16}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SealEnrichmentResponse) GetEnrichment() *Enrichment {
@@ -1383,7 +1775,7 @@ type CancelEnrichmentRequest struct {
 
 func (x *CancelEnrichmentRequest) Reset() {
 	*x = CancelEnrichmentRequest{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[17]
+	mi := &file_des_v1_enrichment_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1395,7 +1787,7 @@ func (x *CancelEnrichmentRequest) String() string {
 func (*CancelEnrichmentRequest) ProtoMessage() {}
 
 func (x *CancelEnrichmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[17]
+	mi := &file_des_v1_enrichment_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1408,7 +1800,7 @@ func (x *CancelEnrichmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelEnrichmentRequest.ProtoReflect.Descriptor instead.
 func (*CancelEnrichmentRequest) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{17}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CancelEnrichmentRequest) GetErid() string {
@@ -1429,7 +1821,7 @@ type CancelEnrichmentResponse struct {
 
 func (x *CancelEnrichmentResponse) Reset() {
 	*x = CancelEnrichmentResponse{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[18]
+	mi := &file_des_v1_enrichment_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1441,7 +1833,7 @@ func (x *CancelEnrichmentResponse) String() string {
 func (*CancelEnrichmentResponse) ProtoMessage() {}
 
 func (x *CancelEnrichmentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[18]
+	mi := &file_des_v1_enrichment_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1454,7 +1846,7 @@ func (x *CancelEnrichmentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelEnrichmentResponse.ProtoReflect.Descriptor instead.
 func (*CancelEnrichmentResponse) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{18}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CancelEnrichmentResponse) GetEnrichment() *Enrichment {
@@ -1477,7 +1869,7 @@ type StreamResultsRequest struct {
 
 func (x *StreamResultsRequest) Reset() {
 	*x = StreamResultsRequest{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[19]
+	mi := &file_des_v1_enrichment_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1489,7 +1881,7 @@ func (x *StreamResultsRequest) String() string {
 func (*StreamResultsRequest) ProtoMessage() {}
 
 func (x *StreamResultsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[19]
+	mi := &file_des_v1_enrichment_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1502,7 +1894,7 @@ func (x *StreamResultsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamResultsRequest.ProtoReflect.Descriptor instead.
 func (*StreamResultsRequest) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{19}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *StreamResultsRequest) GetErid() string {
@@ -1530,7 +1922,7 @@ type StreamResultsResponse struct {
 
 func (x *StreamResultsResponse) Reset() {
 	*x = StreamResultsResponse{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[20]
+	mi := &file_des_v1_enrichment_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1542,7 +1934,7 @@ func (x *StreamResultsResponse) String() string {
 func (*StreamResultsResponse) ProtoMessage() {}
 
 func (x *StreamResultsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[20]
+	mi := &file_des_v1_enrichment_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1555,7 +1947,7 @@ func (x *StreamResultsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamResultsResponse.ProtoReflect.Descriptor instead.
 func (*StreamResultsResponse) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{20}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *StreamResultsResponse) GetContacts() []*EnrichedContact {
@@ -1576,7 +1968,7 @@ type WatchEnrichmentRequest struct {
 
 func (x *WatchEnrichmentRequest) Reset() {
 	*x = WatchEnrichmentRequest{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[21]
+	mi := &file_des_v1_enrichment_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1588,7 +1980,7 @@ func (x *WatchEnrichmentRequest) String() string {
 func (*WatchEnrichmentRequest) ProtoMessage() {}
 
 func (x *WatchEnrichmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[21]
+	mi := &file_des_v1_enrichment_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1601,7 +1993,7 @@ func (x *WatchEnrichmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEnrichmentRequest.ProtoReflect.Descriptor instead.
 func (*WatchEnrichmentRequest) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{21}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *WatchEnrichmentRequest) GetErid() string {
@@ -1622,7 +2014,7 @@ type WatchEnrichmentResponse struct {
 
 func (x *WatchEnrichmentResponse) Reset() {
 	*x = WatchEnrichmentResponse{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[22]
+	mi := &file_des_v1_enrichment_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1634,7 +2026,7 @@ func (x *WatchEnrichmentResponse) String() string {
 func (*WatchEnrichmentResponse) ProtoMessage() {}
 
 func (x *WatchEnrichmentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[22]
+	mi := &file_des_v1_enrichment_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1647,7 +2039,7 @@ func (x *WatchEnrichmentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEnrichmentResponse.ProtoReflect.Descriptor instead.
 func (*WatchEnrichmentResponse) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{22}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *WatchEnrichmentResponse) GetEnrichment() *Enrichment {
@@ -1744,7 +2136,43 @@ const file_des_v1_enrichment_proto_rawDesc = "" +
 	"\n" +
 	"enrichment\x18\x01 \x01(\v2\x12.des.v1.EnrichmentR\n" +
 	"enrichment\x12)\n" +
-	"\x10resumed_contacts\x18\x02 \x01(\x04R\x0fresumedContacts\"f\n" +
+	"\x10resumed_contacts\x18\x02 \x01(\x04R\x0fresumedContacts\"D\n" +
+	"\x16QuoteEnrichmentRequest\x12*\n" +
+	"\x05batch\x18\x01 \x01(\v2\x14.des.v1.ContactBatchR\x05batch\"\x93\x03\n" +
+	"\x17QuoteEnrichmentResponse\x12\x12\n" +
+	"\x04erid\x18\x01 \x01(\tR\x04erid\x12\x1a\n" +
+	"\bcontacts\x18\x02 \x01(\x04R\bcontacts\x12\x16\n" +
+	"\x06people\x18\x03 \x01(\x04R\x06people\x12\"\n" +
+	"\funidentified\x18\x04 \x01(\x04R\funidentified\x12\x17\n" +
+	"\aat_hand\x18\x05 \x01(\x04R\x06atHand\x12#\n" +
+	"\n" +
+	"suppressed\x18\x06 \x01(\x04H\x00R\n" +
+	"suppressed\x88\x01\x01\x12&\n" +
+	"\x04cost\x18\a \x01(\v2\x12.des.v1.QuotedCostR\x04cost\x12$\n" +
+	"\x05saved\x18\b \x01(\v2\x0e.des.v1.AmountR\x05saved\x12\x18\n" +
+	"\x05eta_s\x18\t \x01(\x01H\x01R\x04etaS\x88\x01\x01\x123\n" +
+	"\tproviders\x18\n" +
+	" \x03(\v2\x15.des.v1.ProviderQuoteR\tproviders\x12\x18\n" +
+	"\aunknown\x18\v \x03(\tR\aunknownB\r\n" +
+	"\v_suppressedB\b\n" +
+	"\x06_eta_s\"\xe9\x01\n" +
+	"\rProviderQuote\x12\x1a\n" +
+	"\bprovider\x18\x01 \x01(\tR\bprovider\x121\n" +
+	"\tquestions\x18\x02 \x01(\v2\x13.des.v1.QuotedRangeR\tquestions\x12\x17\n" +
+	"\aat_hand\x18\x03 \x01(\x04R\x06atHand\x12&\n" +
+	"\x04cost\x18\x04 \x01(\v2\x12.des.v1.QuotedCostR\x04cost\x12$\n" +
+	"\x05saved\x18\x05 \x01(\v2\x0e.des.v1.AmountR\x05saved\x12\x18\n" +
+	"\x05eta_s\x18\x06 \x01(\x01H\x00R\x04etaS\x88\x01\x01B\b\n" +
+	"\x06_eta_s\"f\n" +
+	"\n" +
+	"QuotedCost\x12-\n" +
+	"\acredits\x18\x01 \x01(\v2\x13.des.v1.QuotedRangeR\acredits\x12)\n" +
+	"\x05money\x18\x02 \x01(\v2\x13.des.v1.QuotedRangeR\x05money\"_\n" +
+	"\vQuotedRange\x12\x10\n" +
+	"\x03min\x18\x01 \x01(\x01R\x03min\x12\x1f\n" +
+	"\bexpected\x18\x02 \x01(\x01H\x00R\bexpected\x88\x01\x01\x12\x10\n" +
+	"\x03max\x18\x03 \x01(\x01R\x03maxB\v\n" +
+	"\t_expected\"f\n" +
 	"\x14GetEnrichmentRequest\x12\x12\n" +
 	"\x04erid\x18\x01 \x01(\tR\x04erid\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
@@ -1801,12 +2229,13 @@ const file_des_v1_enrichment_proto_rawDesc = "" +
 	"\x12FIELD_STATE_FAILED\x10\x04\x12\x1a\n" +
 	"\x16FIELD_STATE_SUPPRESSED\x10\x05\x12\x1b\n" +
 	"\x17FIELD_STATE_OVER_BUDGET\x10\x06\x12\x19\n" +
-	"\x15FIELD_STATE_CANCELLED\x10\a2\xb1\x05\n" +
+	"\x15FIELD_STATE_CANCELLED\x10\a2\x85\x06\n" +
 	"\x11EnrichmentService\x12U\n" +
 	"\x10CreateEnrichment\x12\x1f.des.v1.CreateEnrichmentRequest\x1a .des.v1.CreateEnrichmentResponse\x12L\n" +
 	"\rGetEnrichment\x12\x1c.des.v1.GetEnrichmentRequest\x1a\x1d.des.v1.GetEnrichmentResponse\x12R\n" +
 	"\x0fListEnrichments\x12\x1e.des.v1.ListEnrichmentsRequest\x1a\x1f.des.v1.ListEnrichmentsResponse\x12U\n" +
-	"\x10UpdateEnrichment\x12\x1f.des.v1.UpdateEnrichmentRequest\x1a .des.v1.UpdateEnrichmentResponse\x12O\n" +
+	"\x10UpdateEnrichment\x12\x1f.des.v1.UpdateEnrichmentRequest\x1a .des.v1.UpdateEnrichmentResponse\x12R\n" +
+	"\x0fQuoteEnrichment\x12\x1e.des.v1.QuoteEnrichmentRequest\x1a\x1f.des.v1.QuoteEnrichmentResponse\x12O\n" +
 	"\x0eSealEnrichment\x12\x1d.des.v1.SealEnrichmentRequest\x1a\x1e.des.v1.SealEnrichmentResponse\x12U\n" +
 	"\x10CancelEnrichment\x12\x1f.des.v1.CancelEnrichmentRequest\x1a .des.v1.CancelEnrichmentResponse\x12N\n" +
 	"\rStreamResults\x12\x1c.des.v1.StreamResultsRequest\x1a\x1d.des.v1.StreamResultsResponse0\x01\x12T\n" +
@@ -1825,7 +2254,7 @@ func file_des_v1_enrichment_proto_rawDescGZIP() []byte {
 }
 
 var file_des_v1_enrichment_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_des_v1_enrichment_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_des_v1_enrichment_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_des_v1_enrichment_proto_goTypes = []any{
 	(EnrichmentState)(0),             // 0: des.v1.EnrichmentState
 	(FieldState)(0),                  // 1: des.v1.FieldState
@@ -1840,75 +2269,92 @@ var file_des_v1_enrichment_proto_goTypes = []any{
 	(*CreateEnrichmentResponse)(nil), // 10: des.v1.CreateEnrichmentResponse
 	(*UpdateEnrichmentRequest)(nil),  // 11: des.v1.UpdateEnrichmentRequest
 	(*UpdateEnrichmentResponse)(nil), // 12: des.v1.UpdateEnrichmentResponse
-	(*GetEnrichmentRequest)(nil),     // 13: des.v1.GetEnrichmentRequest
-	(*GetEnrichmentResponse)(nil),    // 14: des.v1.GetEnrichmentResponse
-	(*ListEnrichmentsRequest)(nil),   // 15: des.v1.ListEnrichmentsRequest
-	(*ListEnrichmentsResponse)(nil),  // 16: des.v1.ListEnrichmentsResponse
-	(*SealEnrichmentRequest)(nil),    // 17: des.v1.SealEnrichmentRequest
-	(*SealEnrichmentResponse)(nil),   // 18: des.v1.SealEnrichmentResponse
-	(*CancelEnrichmentRequest)(nil),  // 19: des.v1.CancelEnrichmentRequest
-	(*CancelEnrichmentResponse)(nil), // 20: des.v1.CancelEnrichmentResponse
-	(*StreamResultsRequest)(nil),     // 21: des.v1.StreamResultsRequest
-	(*StreamResultsResponse)(nil),    // 22: des.v1.StreamResultsResponse
-	(*WatchEnrichmentRequest)(nil),   // 23: des.v1.WatchEnrichmentRequest
-	(*WatchEnrichmentResponse)(nil),  // 24: des.v1.WatchEnrichmentResponse
-	nil,                              // 25: des.v1.Progress.FieldsEntry
-	nil,                              // 26: des.v1.EnrichedContact.EnrichedEntry
-	(*timestamppb.Timestamp)(nil),    // 27: google.protobuf.Timestamp
-	(*EnrichmentOptions)(nil),        // 28: des.v1.EnrichmentOptions
-	(*Contact)(nil),                  // 29: des.v1.Contact
-	(*fieldmaskpb.FieldMask)(nil),    // 30: google.protobuf.FieldMask
+	(*QuoteEnrichmentRequest)(nil),   // 13: des.v1.QuoteEnrichmentRequest
+	(*QuoteEnrichmentResponse)(nil),  // 14: des.v1.QuoteEnrichmentResponse
+	(*ProviderQuote)(nil),            // 15: des.v1.ProviderQuote
+	(*QuotedCost)(nil),               // 16: des.v1.QuotedCost
+	(*QuotedRange)(nil),              // 17: des.v1.QuotedRange
+	(*GetEnrichmentRequest)(nil),     // 18: des.v1.GetEnrichmentRequest
+	(*GetEnrichmentResponse)(nil),    // 19: des.v1.GetEnrichmentResponse
+	(*ListEnrichmentsRequest)(nil),   // 20: des.v1.ListEnrichmentsRequest
+	(*ListEnrichmentsResponse)(nil),  // 21: des.v1.ListEnrichmentsResponse
+	(*SealEnrichmentRequest)(nil),    // 22: des.v1.SealEnrichmentRequest
+	(*SealEnrichmentResponse)(nil),   // 23: des.v1.SealEnrichmentResponse
+	(*CancelEnrichmentRequest)(nil),  // 24: des.v1.CancelEnrichmentRequest
+	(*CancelEnrichmentResponse)(nil), // 25: des.v1.CancelEnrichmentResponse
+	(*StreamResultsRequest)(nil),     // 26: des.v1.StreamResultsRequest
+	(*StreamResultsResponse)(nil),    // 27: des.v1.StreamResultsResponse
+	(*WatchEnrichmentRequest)(nil),   // 28: des.v1.WatchEnrichmentRequest
+	(*WatchEnrichmentResponse)(nil),  // 29: des.v1.WatchEnrichmentResponse
+	nil,                              // 30: des.v1.Progress.FieldsEntry
+	nil,                              // 31: des.v1.EnrichedContact.EnrichedEntry
+	(*timestamppb.Timestamp)(nil),    // 32: google.protobuf.Timestamp
+	(*EnrichmentOptions)(nil),        // 33: des.v1.EnrichmentOptions
+	(*Contact)(nil),                  // 34: des.v1.Contact
+	(*fieldmaskpb.FieldMask)(nil),    // 35: google.protobuf.FieldMask
+	(*ContactBatch)(nil),             // 36: des.v1.ContactBatch
 }
 var file_des_v1_enrichment_proto_depIdxs = []int32{
 	0,  // 0: des.v1.Enrichment.state:type_name -> des.v1.EnrichmentState
 	5,  // 1: des.v1.Enrichment.progress:type_name -> des.v1.Progress
-	27, // 2: des.v1.Enrichment.create_time:type_name -> google.protobuf.Timestamp
-	27, // 3: des.v1.Enrichment.update_time:type_name -> google.protobuf.Timestamp
-	28, // 4: des.v1.Enrichment.options:type_name -> des.v1.EnrichmentOptions
+	32, // 2: des.v1.Enrichment.create_time:type_name -> google.protobuf.Timestamp
+	32, // 3: des.v1.Enrichment.update_time:type_name -> google.protobuf.Timestamp
+	33, // 4: des.v1.Enrichment.options:type_name -> des.v1.EnrichmentOptions
 	3,  // 5: des.v1.Enrichment.spend:type_name -> des.v1.Spend
 	4,  // 6: des.v1.Spend.reserved:type_name -> des.v1.Amount
 	4,  // 7: des.v1.Spend.spent:type_name -> des.v1.Amount
 	4,  // 8: des.v1.Spend.saved:type_name -> des.v1.Amount
-	25, // 9: des.v1.Progress.fields:type_name -> des.v1.Progress.FieldsEntry
-	29, // 10: des.v1.EnrichedContact.contact:type_name -> des.v1.Contact
-	26, // 11: des.v1.EnrichedContact.enriched:type_name -> des.v1.EnrichedContact.EnrichedEntry
+	30, // 9: des.v1.Progress.fields:type_name -> des.v1.Progress.FieldsEntry
+	34, // 10: des.v1.EnrichedContact.contact:type_name -> des.v1.Contact
+	31, // 11: des.v1.EnrichedContact.enriched:type_name -> des.v1.EnrichedContact.EnrichedEntry
 	1,  // 12: des.v1.FieldResult.state:type_name -> des.v1.FieldState
-	27, // 13: des.v1.FieldResult.decide_time:type_name -> google.protobuf.Timestamp
+	32, // 13: des.v1.FieldResult.decide_time:type_name -> google.protobuf.Timestamp
 	8,  // 14: des.v1.FieldResult.attempts:type_name -> des.v1.Attempt
-	28, // 15: des.v1.CreateEnrichmentRequest.options:type_name -> des.v1.EnrichmentOptions
+	33, // 15: des.v1.CreateEnrichmentRequest.options:type_name -> des.v1.EnrichmentOptions
 	2,  // 16: des.v1.CreateEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
-	28, // 17: des.v1.UpdateEnrichmentRequest.options:type_name -> des.v1.EnrichmentOptions
-	30, // 18: des.v1.UpdateEnrichmentRequest.update_mask:type_name -> google.protobuf.FieldMask
+	33, // 17: des.v1.UpdateEnrichmentRequest.options:type_name -> des.v1.EnrichmentOptions
+	35, // 18: des.v1.UpdateEnrichmentRequest.update_mask:type_name -> google.protobuf.FieldMask
 	2,  // 19: des.v1.UpdateEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
-	2,  // 20: des.v1.GetEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
-	6,  // 21: des.v1.GetEnrichmentResponse.contact_list:type_name -> des.v1.EnrichedContact
-	2,  // 22: des.v1.ListEnrichmentsResponse.enrichments:type_name -> des.v1.Enrichment
-	2,  // 23: des.v1.SealEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
-	2,  // 24: des.v1.CancelEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
-	6,  // 25: des.v1.StreamResultsResponse.contacts:type_name -> des.v1.EnrichedContact
-	2,  // 26: des.v1.WatchEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
-	7,  // 27: des.v1.EnrichedContact.EnrichedEntry.value:type_name -> des.v1.FieldResult
-	9,  // 28: des.v1.EnrichmentService.CreateEnrichment:input_type -> des.v1.CreateEnrichmentRequest
-	13, // 29: des.v1.EnrichmentService.GetEnrichment:input_type -> des.v1.GetEnrichmentRequest
-	15, // 30: des.v1.EnrichmentService.ListEnrichments:input_type -> des.v1.ListEnrichmentsRequest
-	11, // 31: des.v1.EnrichmentService.UpdateEnrichment:input_type -> des.v1.UpdateEnrichmentRequest
-	17, // 32: des.v1.EnrichmentService.SealEnrichment:input_type -> des.v1.SealEnrichmentRequest
-	19, // 33: des.v1.EnrichmentService.CancelEnrichment:input_type -> des.v1.CancelEnrichmentRequest
-	21, // 34: des.v1.EnrichmentService.StreamResults:input_type -> des.v1.StreamResultsRequest
-	23, // 35: des.v1.EnrichmentService.WatchEnrichment:input_type -> des.v1.WatchEnrichmentRequest
-	10, // 36: des.v1.EnrichmentService.CreateEnrichment:output_type -> des.v1.CreateEnrichmentResponse
-	14, // 37: des.v1.EnrichmentService.GetEnrichment:output_type -> des.v1.GetEnrichmentResponse
-	16, // 38: des.v1.EnrichmentService.ListEnrichments:output_type -> des.v1.ListEnrichmentsResponse
-	12, // 39: des.v1.EnrichmentService.UpdateEnrichment:output_type -> des.v1.UpdateEnrichmentResponse
-	18, // 40: des.v1.EnrichmentService.SealEnrichment:output_type -> des.v1.SealEnrichmentResponse
-	20, // 41: des.v1.EnrichmentService.CancelEnrichment:output_type -> des.v1.CancelEnrichmentResponse
-	22, // 42: des.v1.EnrichmentService.StreamResults:output_type -> des.v1.StreamResultsResponse
-	24, // 43: des.v1.EnrichmentService.WatchEnrichment:output_type -> des.v1.WatchEnrichmentResponse
-	36, // [36:44] is the sub-list for method output_type
-	28, // [28:36] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	36, // 20: des.v1.QuoteEnrichmentRequest.batch:type_name -> des.v1.ContactBatch
+	16, // 21: des.v1.QuoteEnrichmentResponse.cost:type_name -> des.v1.QuotedCost
+	4,  // 22: des.v1.QuoteEnrichmentResponse.saved:type_name -> des.v1.Amount
+	15, // 23: des.v1.QuoteEnrichmentResponse.providers:type_name -> des.v1.ProviderQuote
+	17, // 24: des.v1.ProviderQuote.questions:type_name -> des.v1.QuotedRange
+	16, // 25: des.v1.ProviderQuote.cost:type_name -> des.v1.QuotedCost
+	4,  // 26: des.v1.ProviderQuote.saved:type_name -> des.v1.Amount
+	17, // 27: des.v1.QuotedCost.credits:type_name -> des.v1.QuotedRange
+	17, // 28: des.v1.QuotedCost.money:type_name -> des.v1.QuotedRange
+	2,  // 29: des.v1.GetEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
+	6,  // 30: des.v1.GetEnrichmentResponse.contact_list:type_name -> des.v1.EnrichedContact
+	2,  // 31: des.v1.ListEnrichmentsResponse.enrichments:type_name -> des.v1.Enrichment
+	2,  // 32: des.v1.SealEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
+	2,  // 33: des.v1.CancelEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
+	6,  // 34: des.v1.StreamResultsResponse.contacts:type_name -> des.v1.EnrichedContact
+	2,  // 35: des.v1.WatchEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
+	7,  // 36: des.v1.EnrichedContact.EnrichedEntry.value:type_name -> des.v1.FieldResult
+	9,  // 37: des.v1.EnrichmentService.CreateEnrichment:input_type -> des.v1.CreateEnrichmentRequest
+	18, // 38: des.v1.EnrichmentService.GetEnrichment:input_type -> des.v1.GetEnrichmentRequest
+	20, // 39: des.v1.EnrichmentService.ListEnrichments:input_type -> des.v1.ListEnrichmentsRequest
+	11, // 40: des.v1.EnrichmentService.UpdateEnrichment:input_type -> des.v1.UpdateEnrichmentRequest
+	13, // 41: des.v1.EnrichmentService.QuoteEnrichment:input_type -> des.v1.QuoteEnrichmentRequest
+	22, // 42: des.v1.EnrichmentService.SealEnrichment:input_type -> des.v1.SealEnrichmentRequest
+	24, // 43: des.v1.EnrichmentService.CancelEnrichment:input_type -> des.v1.CancelEnrichmentRequest
+	26, // 44: des.v1.EnrichmentService.StreamResults:input_type -> des.v1.StreamResultsRequest
+	28, // 45: des.v1.EnrichmentService.WatchEnrichment:input_type -> des.v1.WatchEnrichmentRequest
+	10, // 46: des.v1.EnrichmentService.CreateEnrichment:output_type -> des.v1.CreateEnrichmentResponse
+	19, // 47: des.v1.EnrichmentService.GetEnrichment:output_type -> des.v1.GetEnrichmentResponse
+	21, // 48: des.v1.EnrichmentService.ListEnrichments:output_type -> des.v1.ListEnrichmentsResponse
+	12, // 49: des.v1.EnrichmentService.UpdateEnrichment:output_type -> des.v1.UpdateEnrichmentResponse
+	14, // 50: des.v1.EnrichmentService.QuoteEnrichment:output_type -> des.v1.QuoteEnrichmentResponse
+	23, // 51: des.v1.EnrichmentService.SealEnrichment:output_type -> des.v1.SealEnrichmentResponse
+	25, // 52: des.v1.EnrichmentService.CancelEnrichment:output_type -> des.v1.CancelEnrichmentResponse
+	27, // 53: des.v1.EnrichmentService.StreamResults:output_type -> des.v1.StreamResultsResponse
+	29, // 54: des.v1.EnrichmentService.WatchEnrichment:output_type -> des.v1.WatchEnrichmentResponse
+	46, // [46:55] is the sub-list for method output_type
+	37, // [37:46] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_des_v1_enrichment_proto_init() }
@@ -1917,13 +2363,16 @@ func file_des_v1_enrichment_proto_init() {
 		return
 	}
 	file_des_v1_contact_proto_init()
+	file_des_v1_enrichment_proto_msgTypes[12].OneofWrappers = []any{}
+	file_des_v1_enrichment_proto_msgTypes[13].OneofWrappers = []any{}
+	file_des_v1_enrichment_proto_msgTypes[15].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_des_v1_enrichment_proto_rawDesc), len(file_des_v1_enrichment_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   25,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

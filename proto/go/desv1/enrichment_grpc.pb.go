@@ -23,6 +23,7 @@ const (
 	EnrichmentService_GetEnrichment_FullMethodName    = "/des.v1.EnrichmentService/GetEnrichment"
 	EnrichmentService_ListEnrichments_FullMethodName  = "/des.v1.EnrichmentService/ListEnrichments"
 	EnrichmentService_UpdateEnrichment_FullMethodName = "/des.v1.EnrichmentService/UpdateEnrichment"
+	EnrichmentService_QuoteEnrichment_FullMethodName  = "/des.v1.EnrichmentService/QuoteEnrichment"
 	EnrichmentService_SealEnrichment_FullMethodName   = "/des.v1.EnrichmentService/SealEnrichment"
 	EnrichmentService_CancelEnrichment_FullMethodName = "/des.v1.EnrichmentService/CancelEnrichment"
 	EnrichmentService_StreamResults_FullMethodName    = "/des.v1.EnrichmentService/StreamResults"
@@ -44,6 +45,8 @@ type EnrichmentServiceClient interface {
 	// Changes the options. A raised budget resumes what the cap had ended, and nothing else: fields that are OVER_BUDGET
 	// are outstanding again, and what was found stays as it is. Repeating it is harmless.
 	UpdateEnrichment(ctx context.Context, in *UpdateEnrichmentRequest, opts ...grpc.CallOption) (*UpdateEnrichmentResponse, error)
+	// What a batch would cost. A dry run: nothing is spent, sent or written.
+	QuoteEnrichment(ctx context.Context, in *QuoteEnrichmentRequest, opts ...grpc.CallOption) (*QuoteEnrichmentResponse, error)
 	// Says that no more batches come. Sealed and settled is completed.
 	SealEnrichment(ctx context.Context, in *SealEnrichmentRequest, opts ...grpc.CallOption) (*SealEnrichmentResponse, error)
 	// Ends what is not finished as CANCELLED and seals. What was found stays.
@@ -97,6 +100,16 @@ func (c *enrichmentServiceClient) UpdateEnrichment(ctx context.Context, in *Upda
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(UpdateEnrichmentResponse)
 	err := c.cc.Invoke(ctx, EnrichmentService_UpdateEnrichment_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *enrichmentServiceClient) QuoteEnrichment(ctx context.Context, in *QuoteEnrichmentRequest, opts ...grpc.CallOption) (*QuoteEnrichmentResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(QuoteEnrichmentResponse)
+	err := c.cc.Invoke(ctx, EnrichmentService_QuoteEnrichment_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -176,6 +189,8 @@ type EnrichmentServiceServer interface {
 	// Changes the options. A raised budget resumes what the cap had ended, and nothing else: fields that are OVER_BUDGET
 	// are outstanding again, and what was found stays as it is. Repeating it is harmless.
 	UpdateEnrichment(context.Context, *UpdateEnrichmentRequest) (*UpdateEnrichmentResponse, error)
+	// What a batch would cost. A dry run: nothing is spent, sent or written.
+	QuoteEnrichment(context.Context, *QuoteEnrichmentRequest) (*QuoteEnrichmentResponse, error)
 	// Says that no more batches come. Sealed and settled is completed.
 	SealEnrichment(context.Context, *SealEnrichmentRequest) (*SealEnrichmentResponse, error)
 	// Ends what is not finished as CANCELLED and seals. What was found stays.
@@ -206,6 +221,9 @@ func (UnimplementedEnrichmentServiceServer) ListEnrichments(context.Context, *Li
 }
 func (UnimplementedEnrichmentServiceServer) UpdateEnrichment(context.Context, *UpdateEnrichmentRequest) (*UpdateEnrichmentResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method UpdateEnrichment not implemented")
+}
+func (UnimplementedEnrichmentServiceServer) QuoteEnrichment(context.Context, *QuoteEnrichmentRequest) (*QuoteEnrichmentResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method QuoteEnrichment not implemented")
 }
 func (UnimplementedEnrichmentServiceServer) SealEnrichment(context.Context, *SealEnrichmentRequest) (*SealEnrichmentResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SealEnrichment not implemented")
@@ -312,6 +330,24 @@ func _EnrichmentService_UpdateEnrichment_Handler(srv interface{}, ctx context.Co
 	return interceptor(ctx, in, info, handler)
 }
 
+func _EnrichmentService_QuoteEnrichment_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QuoteEnrichmentRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(EnrichmentServiceServer).QuoteEnrichment(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: EnrichmentService_QuoteEnrichment_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(EnrichmentServiceServer).QuoteEnrichment(ctx, req.(*QuoteEnrichmentRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _EnrichmentService_SealEnrichment_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(SealEnrichmentRequest)
 	if err := dec(in); err != nil {
@@ -392,6 +428,10 @@ var EnrichmentService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "UpdateEnrichment",
 			Handler:    _EnrichmentService_UpdateEnrichment_Handler,
+		},
+		{
+			MethodName: "QuoteEnrichment",
+			Handler:    _EnrichmentService_QuoteEnrichment_Handler,
 		},
 		{
 			MethodName: "SealEnrichment",

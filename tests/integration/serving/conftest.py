@@ -10,17 +10,43 @@ from prometheus_client import CollectorRegistry
 
 from des.clock import SystemClock
 from des.ingest.server import GrpcServer, GrpcService
+from des.providers.contract import Traits
+from des.providers.waterfall import Waterfall
+from des.serving.forecast import Tariff
 from des.serving.health import HealthRoutes
 from des.serving.http import EnrichmentRoutes
+from des.serving.quote import Quoter
+from des.serving.quote_http import QuoteRoutes
 from des.serving.results import Results
 from des.serving.server import HttpServer
 from des.serving.servicer import EnrichmentServicer
 from des.serving.watcher import Watcher
 from des.store.postgres import Database
+from des.store.quotes import Quotes
 from des.store.serving import EnrichmentStore
 from des.wire import decode_contacts
-from tests.integration.serving.population import Population
+from tests.integration.serving.population import EMAIL, PHONE, Population
 from tests.integration.serving.stub import Stub
+
+TRAITS = {
+    "directory": Traits("directory", frozenset({EMAIL, PHONE})),
+    "hunter": Traits(
+        "hunter",
+        frozenset({EMAIL}),
+        paid=True,
+        remote=True,
+        prices={EMAIL: 1.0},
+        operation="email_finder",
+        rate_windows=((15, 1.0), (500, 60.0)),
+    ),
+    "phones": Traits("phones", frozenset({EMAIL, PHONE}), paid=True, remote=True, prices={EMAIL: 1.0, PHONE: 8.0}),
+}
+TARIFFS = {name: Tariff(traits, 0.05 if traits.paid else 0.0) for name, traits in TRAITS.items()}
+WATERFALL = Waterfall(
+    {EMAIL: ("directory", "hunter", "phones"), PHONE: ("directory", "phones")},
+    {name: traits.gives for name, traits in TRAITS.items()},
+    {"hunter", "phones"},
+)
 
 
 @dataclass(frozen=True)
@@ -46,8 +72,10 @@ async def serving(database: Database) -> AsyncIterator[Serving]:
     watcher = Watcher(store)
     results = Results(store, watcher, SystemClock())
     health = HealthRoutes({}, CollectorRegistry())
-    http = HttpServer([*EnrichmentRoutes(store, results, watcher).routes(), *health.routes()], on_stop=watcher.release)
-    servicer = EnrichmentServicer(store, results, watcher)
+    quoter = Quoter(Quotes(database), WATERFALL, TARIFFS)
+    routes = [*EnrichmentRoutes(store, results, watcher).routes(), *QuoteRoutes(quoter).routes(), *health.routes()]
+    http = HttpServer(routes, on_stop=watcher.release)
+    servicer = EnrichmentServicer(store, results, watcher, quoter)
     server = GrpcServer([GrpcService(servicer.service_name, servicer.add_to, servicer.drain)])
     await watcher.start()
     await http.start()

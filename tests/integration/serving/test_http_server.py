@@ -166,8 +166,8 @@ def _hold(cases: SearchStrategy[Case[Any]]) -> None:
     @settings(max_examples=30, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(case=cases)
     def check(case: Case[Any]) -> None:
-        # A token is text in the document, and of that text hardly any is a token.
-        free = {"page_token", "follow"} & set(case.query or ())
+        # A token is text in the document, and of that text hardly any is a token; nor of texts the name of a field.
+        free = {"page_token", "follow"} & set(case.query or ()) or case.operation.path.endswith(":quote")
         case.call_and_validate(timeout=10, excluded_checks=[positive_data_acceptance] if free else None)
 
     check()
