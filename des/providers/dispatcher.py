@@ -65,6 +65,7 @@ class Dispatcher:
         self._later_count = 0
         self._idle: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
         self._gate = Gate(provider, clock, self._random)
         self._overdue = Overdue(provider.traits.deadline_s + OVERDUE_S)
         self._tasks = TaskOwner(self.name, vital=True)
@@ -176,10 +177,11 @@ class Dispatcher:
         """Wake a slot when the pause is over, or to look whether it is over sooner; it wakes the next."""
         loop = asyncio.get_running_loop()
         at = loop.time() + min(delay_s, LOOK_S)
-        if self._timer is None or at < self._timer.when():
+        if self._timer is None or at < self._timer_at:
             if self._timer is not None:
                 self._timer.cancel()
-            self._timer = loop.call_at(at, self._on_timer)
+            # Its time is kept here: uvloop makes a plain handle, which cannot tell it, of one that is due already.
+            self._timer, self._timer_at = loop.call_at(at, self._on_timer), at
 
     def _on_timer(self) -> None:
         self._timer = None
@@ -328,13 +330,16 @@ class Dispatcher:
     def _put_later(self, ask: Ask, delay_s: float) -> None:
         self._later_count += 1
         heapq.heappush(self._later, (self._clock.monotonic() + delay_s, self._later_count, ask))
-        asyncio.get_running_loop().call_later(max(0.0, delay_s), self._wake, 1)
+        self._wake_after(max(0.0, delay_s))
 
     def _recall(self) -> None:
         """Queue what has waited long enough for its retry."""
         now = self._clock.monotonic()
         while self._later and self._later[0][0] <= now:
             self._queue.put(heapq.heappop(self._later)[2])
+        if self._later:
+            # A timer may fire a little before its time by our clock: whoever looks in vain sets it again.
+            self._wake_after(self._later[0][0] - now)
 
 
 def _give_back(slices: Slices) -> None:
