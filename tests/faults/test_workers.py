@@ -1,19 +1,16 @@
 """Several workers on one database: they share the partitions, one is killed, one is frozen and wakes up again."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
-from des.clock import SystemClock
 from des.limits import LEASE_S, PARTITIONS
 from tests.faults.service import Service
 from tests.faults.trial import Trial
+from tests.faults.workers import SHARED_WITHIN_S, partitions_held
 
 pytestmark = pytest.mark.slow
 
-LOOK_S = 0.2
-SHARED_WITHIN_S = 30.0
 TAKEN_OVER_WITHIN_S = LEASE_S + 30.0
 
 
@@ -27,20 +24,6 @@ async def second(life: Trial) -> AsyncIterator[Service]:
     await partitions_held(life, [PARTITIONS // 2] * 2, SHARED_WITHIN_S)
     yield second
     await second.kill()
-
-
-async def partitions_held(life: Trial, shares: list[int], within_s: float) -> None:
-    """Wait until the live workers hold so many partitions each."""
-    query = """
-        select count(*) from lease l join worker w on w.owner = l.owner and w.expires_at > clock_timestamp()
-        group by l.owner
-    """
-    clock = SystemClock()
-    held: list[int] = []
-    async with life.database() as database, asyncio.timeout(within_s):
-        while held != shares:
-            await clock.sleep(LOOK_S)  # a row in another process's transaction sets no event
-            held = [row["count"] for row in await database.fetch(query)]
 
 
 async def test_a_worker_is_killed_and_the_other_takes_over(life: Trial, second: Service) -> None:
