@@ -97,8 +97,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     """The verdict on one claim.
 
     `call_id`: the row that is claimed, in flight, pending, held or was answered; it may be another's. `answer` with
-    ANSWERED, `handle` with PENDING, `scope` (`tenant`, `provider`, `erid`) with OVER_BUDGET. `replay` with CLAIMED: the
-    call was sent before and may have been charged then, so that only an answer can settle it. `payer`: the ERID that
+    ANSWERED, `handle` with PENDING, `scope` (`tenant`, `provider`, `erid`) with OVER_BUDGET. `replay` with CLAIMED and
+    PENDING: the call was sent before and may have been charged then, so that only an answer can settle it. `payer`: the ERID that
     the call is charged to; None where its charge stands on a receipt already.
     """
 
@@ -151,12 +151,13 @@ class Saving(msgspec.Struct, frozen=True, gc=False):
 
 
 class Job(msgspec.Struct, frozen=True, gc=False):
-    """A call whose vendor answers later: its handle, and the JSON of an outcome where one was delivered."""
+    """A call whose vendor answers later: its handle, the JSON of an outcome where one was delivered, and `replay`."""
 
     call_id: UUID
     key: Key
     handle: str
     delivered: str = ""
+    replay: bool = False
 
 
 class Jobs(Protocol):

@@ -15,6 +15,9 @@ create table awaiting (
 
 create index awaiting_ready on awaiting (partition, tenant, erid) where ready;
 
+-- It was sent twice, where that is free: the vendor may say of the second time that it cost nothing.
+alter table call add column replayed boolean not null default false;
+
 -- What vendors deliver by themselves, by the handle that it is for, until the call is settled with it. One may come before
 -- the handle itself is kept.
 create table delivery (

@@ -19,11 +19,12 @@ from des.ledger import CallState, Job, Jobs, Settlement
 from des.lifecycle import TaskOwner
 from des.providers.contract import Outcome, OutcomeKind
 from des.providers.paid import PaidDispatcher
+from des.providers.paying import as_first_asked
 from des.telemetry import Event, logger
 
 log = logger(__name__)
 
-LOOK_S = 30.0
+LOOK_S = 5.0
 """Jobs are looked for this often; a delivery wakes at once."""
 JOBS_PER_LOOK = 100
 POLL_AGAIN_S = 60.0
@@ -97,6 +98,8 @@ class LateAnswers:
 
     def _settlement(self, dispatcher: PaidDispatcher, job: Job, outcome: Outcome) -> Settlement:
         terms, traits = dispatcher.terms, dispatcher.traits
+        if job.replay:
+            outcome = as_first_asked(outcome, traits)
         match outcome.kind:
             case OutcomeKind.FOUND | OutcomeKind.MISS | OutcomeKind.SUPPRESSED:
                 state = CallState.SETTLED

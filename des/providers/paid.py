@@ -50,7 +50,7 @@ from des.providers.contract import (
 from des.providers.dispatcher import Dispatcher, Slices
 from des.providers.hearing import Hearing
 from des.providers.names import person_key
-from des.providers.paying import Paying, Terms, outcome_of
+from des.providers.paying import Paying, Terms, as_first_asked, outcome_of
 from des.providers.polls import Polls
 from des.providers.room import Room
 from des.telemetry import Event, logger
@@ -240,7 +240,7 @@ class PaidDispatcher(Dispatcher):
             again,
             one.question.fields,
             self.traits.replay_after_s,
-            asker.options.max_age_s,
+            one.max_age_s,
         )
 
     def _is_to_be_sent(self, one: Paying, decision: Decision) -> bool:
@@ -253,9 +253,9 @@ class PaidDispatcher(Dispatcher):
                 return True
             case Verdict.ANSWERED if decision.answer is not None:
                 one.call_id = decision.call_id
-                self._tell_all(one, outcome_of(decision.answer), Source.ANSWER_STORE)
+                self._tell_kept(one, outcome_of(decision.answer))
             case Verdict.PENDING:
-                one.call_id, one.is_job = decision.call_id, True
+                one.call_id, one.is_job, one.is_replay = decision.call_id, True, decision.replay
                 self._wait(one, decision.handle, 0.0)
             case Verdict.IN_FLIGHT | Verdict.STALE | Verdict.ANSWERED:
                 self._look_again(one, TWIN_LOOK_S)
@@ -295,7 +295,7 @@ class PaidDispatcher(Dispatcher):
             if delay > 0:
                 self._wake_after(delay)
                 return []
-            load = [self._ready.popleft() for _ in range(min(load_max, len(self._ready)))]
+            load = self._of_a_kind(load_max)
             self._full_at = now + self.traits.linger_s
             if len(self._ready) >= load_max:
                 super()._wake(1)
@@ -303,6 +303,20 @@ class PaidDispatcher(Dispatcher):
                 self._wake_after(self.traits.linger_s)
         if self._ahead.room(len(self._idle) + (not load), len(self._ready)) > 0:
             self._to_claim.set()
+        return load
+
+    def _of_a_kind(self, load_max: int) -> list[Paying]:
+        """Questions for one request. What is sent again rides alone: a request's cost is shared out over its people.
+
+        Those who were charged the first time are free in it, and would take a share of what the others cost.
+        """
+        is_replay = self._ready[0].is_replay
+        load: list[Paying] = []
+        others: list[Paying] = []
+        while self._ready and len(load) < load_max:
+            one = self._ready.popleft()
+            (load if one.is_replay is is_replay else others).append(one)
+        self._ready.extendleft(reversed(others))
         return load
 
     async def _send(self, load: list[Paying]) -> None:
@@ -328,6 +342,8 @@ class PaidDispatcher(Dispatcher):
 
     def _conclude(self, one: Paying, outcome: Outcome) -> None:
         """Settle the call by its outcome, and answer the question and its twins, or ask again."""
+        if one.is_replay:
+            outcome = as_first_asked(outcome, self.traits)
         self.outcomes[outcome.kind.value] += 1
         self._tell_gate(failed=outcome.kind is OutcomeKind.TRANSIENT, answered=outcome.kind not in REFUSALS)
         # That a replay was refused or failed says nothing of the call that it repeats: that may have been charged. Nor
@@ -356,6 +372,8 @@ class PaidDispatcher(Dispatcher):
                 | OutcomeKind.TRANSIENT
             ):
                 one.ask.asker.settle([self._terms.settlement(one, outcome, not_answered)])
+                if may_be_charged:  # it stays open: should it be answered after all, who failed for it is to hear of it
+                    outcome = msgspec.structs.replace(outcome, cost=FREE, call_id=one.call_id)
                 self._retry_or_tell(one, outcome)
             case _:
                 assert_never(outcome.kind)
@@ -383,6 +401,16 @@ class PaidDispatcher(Dispatcher):
         for each in everyone:
             told, saving = self._told(each, one, outcome, source, is_payer=each is paid)
             self._hearing.add(each.ask, each.index, told, settlement if each is bearer else None, saving)
+
+    def _tell_kept(self, one: Paying, outcome: Outcome) -> None:
+        """Answer by what was kept; twins that may be too demanding for it claim for themselves."""
+        twins = self._twins[one.key]
+        demanding = [each for each in twins if each.max_age_s is not None and each.ask.erid != one.ask.erid]
+        if demanding:
+            self._twins[one.key] = [each for each in twins if each not in demanding]
+        self._tell_all(one, outcome, Source.ANSWER_STORE)
+        for each in demanding:
+            self._look_again(each, 0.0)
 
     def _told(
         self, each: Paying, one: Paying, outcome: Outcome, source: Source, *, is_payer: bool

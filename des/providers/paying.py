@@ -8,13 +8,13 @@ import msgspec
 from des.learning import Lesson
 from des.ledger import NOTHING, Amount, Answer, CallState, Key, Settlement, millionths
 from des.providers.ask import Ask
-from des.providers.contract import Outcome, OutcomeKind, Question, UnknownPolicy, Value
+from des.providers.contract import Outcome, OutcomeKind, Question, Traits, UnknownPolicy, Value
 from des.providers.segments import segment_of
 
 _values = msgspec.json.Decoder(dict[str, Value])
 
 LATE_KEPT_S = 86_400.0
-"""An answer that comes late is kept this long at least: contacts that are outstanding again may have to stand in line."""
+"""An answer that comes late is kept this long at least: contacts that are outstanding again stand in line first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,11 @@ class Paying:
         """What is asked."""
         return self.ask.questions[self.index]
 
+    @property
+    def max_age_s(self) -> float | None:
+        """How old a kept answer may be for it; None: as old as it is kept."""
+        return self.ask.asker.options.max_age_s
+
 
 def _lesson(question: Question, outcome: Outcome) -> Lesson | None:
     """What a settled call shows of its provider."""
@@ -101,6 +106,17 @@ def _lesson(question: Question, outcome: Outcome) -> Lesson | None:
         return None
     found = [(name, outcome.values[name].confidence) for name in question.fields if name in outcome.values]
     return Lesson(segment_of(question.contact), question.fields, tuple(found))
+
+
+def as_first_asked(outcome: Outcome, traits: Traits) -> Outcome:
+    """The outcome of a call that was sent twice, with the charge of the sending that was charged, whichever that was.
+
+    The second time a vendor may say that it cost nothing, or its share of a request in which others did.
+    """
+    if outcome.kind is not OutcomeKind.FOUND:
+        return outcome
+    cost = max(outcome.cost, traits.price_max(tuple(outcome.values)))
+    return outcome if cost == outcome.cost else msgspec.structs.replace(outcome, cost=cost)
 
 
 def outcome_of(answer: Answer) -> Outcome:

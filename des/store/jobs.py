@@ -35,7 +35,7 @@ class PostgresJobs:
             rows = await connection.fetch(_SQL["overdue"], self._owner, provider, list(known), jobs_max)
         return [
             Job(row["id"], Key(row["tenant"], row["provider"], row["operation"], row["person"]), row["handle"],
-                row["outcome"] or "")
+                row["outcome"] or "", row["replayed"])
             for row in rows
         ]  # fmt: skip
 
@@ -64,4 +64,4 @@ class Deliveries:
         async with self._database.transaction() as connection:
             await connection.execute(_SQL["deliver"], provider, handle, outcome)
             await connection.execute(_SQL["hasten"], provider, handle)
-            await connection.execute(_SQL["announce"], provider)
+            await connection.execute(_SQL["announce_delivery"], provider)

@@ -8,14 +8,14 @@ insert into delivery (provider, handle, outcome) values ($1, $2, $3::jsonb) on c
 -- Its call is looked at now. Where there is none the handle has not been kept yet: it is found when it is looked for.
 update call set poll_at = now() where provider = $1 and handle = $2 and state = 'pending';
 
--- name: announce
+-- name: announce_delivery
 -- Wakes the workers, with the commit: the one that holds the call's partition looks.
 select pg_notify('des_delivered', $1);
 
 -- name: overdue
 -- Of the partitions that this worker holds: jobs that are due and that nobody waits for in its memory ($3), and all that
 -- were delivered.
-select c.id, c.tenant, c.provider, c.operation, c.person, c.handle, d.outcome::text as outcome
+select c.id, c.tenant, c.provider, c.operation, c.person, c.handle, c.replayed, d.outcome::text as outcome
 from lease l
 join call c on c.partition = l.partition and c.state = 'pending' and c.provider = $2
 left join delivery d on d.provider = c.provider and d.handle = c.handle

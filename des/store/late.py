@@ -102,7 +102,7 @@ async def resume(database: Database, owner: UUID, erids_max: int) -> int:
 async def reopen(connection: Connection, tenant: str, erid: UUID) -> int:
     """Make contacts of the ERID that are ready outstanding again, and wake their worker; how many."""
     await connection.execute(_STEERING["lock_parts"], tenant, erid)
-    if await connection.fetchval(_SQL["lock_enrichment"], tenant, erid):
+    if await connection.fetchval(_SQL["hold_enrichment"], tenant, erid):
         await connection.execute(_SQL["forget_waiting"], tenant, erid)
         return 0
     contacts: int = await connection.fetchval(_SQL["reopen"], tenant, erid) or 0
@@ -123,7 +123,7 @@ async def _put_on_receipt(connection: Connection, call_id: UUID, erid: Erid, pro
         provider, "unknown", f"CALL_WITHOUT_ANSWER {call_id}", cost=amount.credits / MILLION, call_id=call_id
     )
     await connection.execute(_STEERING["lock_parts"], *erid)
-    await connection.fetchval(_SQL["lock_enrichment"], *erid)
+    await connection.fetchval(_SQL["hold_enrichment"], *erid)
     line = msgspec.json.encode([attempt]).decode()
     if await connection.fetchval(_SQL["add_charge"], call_id, *erid, line) is not None:
         await connection.execute(_SQL["mark_receipted"], call_id)

@@ -59,7 +59,7 @@ update call set receipted = true where id = $1;
 -- The object has changed without anything of it being outstanding.
 update enrichment set revision = revision + 1, updated_at = now() where tenant = $1 and erid = $2;
 
--- name: lock_enrichment
+-- name: hold_enrichment
 -- Held while contacts of it become outstanding again.
 select e.cancelled from enrichment e where e.tenant = $1 and e.erid = $2 for update;
 

@@ -297,7 +297,7 @@ def _beside(row: Mapping[str, Any], claim: Claim) -> Decision:
     """Decide on a claim whose key is open in this row."""
     match CallState(row["state"]):
         case CallState.PENDING:
-            return Decision(Verdict.PENDING, row["id"], handle=row["handle"], payer=row["erid"])
+            return Decision(Verdict.PENDING, row["id"], handle=row["handle"], replay=row["replayed"], payer=row["erid"])
         case CallState.CLAIMED if row["id"] == claim.id:
             # An earlier try had landed, its reply was lost, and nothing was sent on it.
             return Decision(Verdict.CLAIMED, row["id"], payer=row["erid"])
@@ -342,7 +342,9 @@ async def _answered(connection: Connection, claims: Sequence[Claim]) -> dict[UUI
     """Decide on claims whose key was answered; looked at after the claim, so that a twin's answer shows."""
     if not claims:
         return {}
-    rows = await connection.fetch(_SQL["fresh_answers"], *_keys(claims))
+    rows = await connection.fetch(
+        _SQL["fresh_answers"], *_keys(claims), [claim.erid for claim in claims], [claim.max_age_s for claim in claims]
+    )
     decisions: dict[UUID, Decision] = {}
     for row in rows:
         claim = claims[row["ordinal"] - 1]

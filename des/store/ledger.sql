@@ -24,7 +24,7 @@ returning id;
 
 -- name: open_twins
 -- The open calls of these keys, which kept ours from being claimed, and whose they are.
-select u.ordinal, c.id, c.erid, c.state, c.handle, c.claimed_at < now() - make_interval(secs => u.after_s) as old
+select u.ordinal, c.id, c.erid, c.state, c.handle, c.replayed, c.claimed_at < now() - make_interval(secs => u.after_s) as old
 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::float8[])
     with ordinality as u (tenant, provider, operation, person, after_s, ordinal)
 join call c on c.tenant = u.tenant and c.provider = u.provider and c.operation = u.operation and c.person = u.person
@@ -34,7 +34,7 @@ join call c on c.tenant = u.tenant and c.provider = u.provider and c.operation =
 -- An unknown call that may be sent again at no charge becomes this worker's; its reservation stays as it was, and so does
 -- the ERID that is charged: that it was charged by the first sending is as likely as not.
 update call c
-set state = 'claimed', owner = $4, epoch = u.epoch, partition = u.partition, claimed_at = now()
+set state = 'claimed', owner = $4, epoch = u.epoch, partition = u.partition, claimed_at = now(), replayed = true
 from unnest($1::uuid[], $2::smallint[], $3::bigint[]) as u (id, partition, epoch)
 where c.id = u.id and c.state = 'unknown'
 returning c.id, c.erid;
@@ -49,12 +49,20 @@ returning tenant, provider, erid, reserved, reserved_money;
 
 -- name: fresh_answers
 -- Answers that are still believed, and who was charged for them where that stands on no receipt yet: the worker that paid
--- ended before the contact's row was there.
+-- ended before the contact's row was there. Where the ERID has a limit to their age, older ones are left out, but for what
+-- was asked for it, or what it waits for: that is its own question, however long the answer has taken.
 select u.ordinal, a.outcome, a.fields::text as fields, a.reference, a.cost, a.cost_money, a.call_id, c.erid as payer
-from unnest($1::text[], $2::text[], $3::text[], $4::text[]) with ordinality as u (tenant, provider, operation, person, ordinal)
+from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::float8[])
+    with ordinality as u (tenant, provider, operation, person, erid, max_age_s, ordinal)
 join answer a on a.tenant = u.tenant and a.provider = u.provider and a.operation = u.operation and a.person = u.person
 left join call c on c.id = a.call_id and c.state = 'settled' and c.charged > 0 and not c.receipted
-where a.expires_at > now();
+where a.expires_at > now()
+    and (
+        u.max_age_s is null
+        or extract(epoch from now() - a.answered_at) <= u.max_age_s
+        or exists (select from call o where o.id = a.call_id and o.erid = u.erid)
+        or exists (select from awaiting w where w.call_id = a.call_id and w.tenant = u.tenant and w.erid = u.erid)
+    );
 
 -- name: withdraw_calls
 -- Claims of this transaction that are not to be sent after all.

@@ -28,6 +28,7 @@ CLASS_SAYS_NOTHING = re.compile(r"(Manager|Helper|Helpers|Util|Utils)$")
 def test_files_are_short() -> None:
     lengths = {path: text(path).count("\n") for suffix in (".py", ".sql", ".proto") for path in files(suffix=suffix)}
     lengths["dev"] = text("dev").count("\n")
+    del lengths["migrations/schema.sql"]  # made of the migrations, and as long as there are tables
     assert {path: lines for path, lines in lengths.items() if lines > LINES_OF_FILE_MAX} == {}
 
 

@@ -10,8 +10,12 @@ from typing import Any
 import aiohttp
 import msgspec
 
+from des.clock import SystemClock
 from des.events import ENRICHMENT_SETTLED
+from des.ledger import millionths
 from des.sandbox.faults import Fault, FaultPlan, Latency, LatencyKind
+from des.store.audit import audit
+from des.store.postgres import Database
 from tests.faults import money_books
 from tests.faults.announced import Announced
 from tests.faults.doors import doors
@@ -22,6 +26,9 @@ from tests.faults.population import EMAIL
 from tests.faults.service import START_S, Service, spawn
 from tests.faults.trial import END_S, Servers, Trial
 
+_LATE = """select exists (select from call where state = 'pending') or exists (select from awaiting where ready)
+    or exists (select from contact where reopened)"""
+LOOK_S = 0.1
 PRICE = 1.0
 DEADLINE_S = 3.0
 REPLAY_AFTER_S = 1.0
@@ -52,6 +59,13 @@ FAULTS = FaultPlan(
 VENDORS: Mapping[str, Mapping[str, Any]] = {
     "hunter": {"kind": "hunter", "concurrency": 16, "max_duration_s": 3},  # asks again at no charge
     "pdl": {"kind": "pdl", "concurrency": 8, "batch_max": 5},  # charges every time, several people in a call
+    "fullenrich": {  # answers later, and longer after it was asked than some contacts wait
+        "kind": "fullenrich",
+        "batch_max": 5,
+        "poll_after_s": 0.2,
+        "wait_s": 0.5,
+        "replay_after_s": REPLAY_AFTER_S,
+    },
 }
 
 
@@ -122,8 +136,29 @@ class MoneyTrial(Trial):
         await self.load.stop()
         await self.load.until_all_finished(END_S)
         await self._until_announced(ENRICHMENT_SETTLED)
+        await self._until_nothing_is_late()
         await self.service.stop()
         await self.check(AT_REST)
+        await self._audit()
+
+    async def _until_nothing_is_late(self) -> None:
+        """Wait for answers that came, or will come, after their contacts had ended."""
+        clock = SystemClock()
+        async with self.database() as database, asyncio.timeout(END_S):
+            while await database.fetchval(_LATE):
+                await clock.sleep(LOOK_S)
+
+    async def _audit(self) -> None:
+        """`des audit` finds nothing wrong either, the vendor's bill included."""
+        database = Database(self._servers.database_url)
+        await database.start()
+        try:
+            billed = millionths((await self.vendor.report())["charged"])
+            books = await audit(database, billed={self.vendor.name: billed})
+        finally:
+            await database.stop()
+        assert books.agree, books.differences[:5]
+        assert not books.without_receipt, books.without_receipt[:5]
 
 
 @contextlib.asynccontextmanager

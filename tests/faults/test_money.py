@@ -80,7 +80,7 @@ async def test_what_is_not_free_to_ask_again_is_listed_one_by_one(
         assert books.charged > 0
 
 
-@pytest.mark.parametrize("vendor", ["hunter", "pdl"])
+@pytest.mark.parametrize("vendor", ["hunter", "pdl", "fullenrich"])
 async def test_killed_again_and_again_under_all_faults_the_books_agree(open_trial: Open, vendor: str) -> None:
     how: list[str] = []
     async with open_trial(vendor) as life:
@@ -88,7 +88,7 @@ async def test_killed_again_and_again_under_all_faults_the_books_agree(open_tria
         books = await life.books()
         assert len(set(how)) > 2
         assert books.charged > 0
-        assert is_settled_whole(books) is (vendor == "hunter")
+        assert is_settled_whole(books) is (vendor != "pdl")
 
 
 async def test_a_cap_holds_however_it_dies(open_trial: Open) -> None:

@@ -21,6 +21,7 @@ from des.providers.paying import Paying, Terms
 from des.sandbox.faults import Fault, FaultPlan, Latency
 from des.sandbox.server import Sandbox
 from des.store import ledger as store_ledger
+from des.store import receipts as store_receipts
 from des.store.contract import partition_of
 from des.store.ledger import Cap, Caps
 from des.store.postgres import Database
@@ -177,3 +178,31 @@ async def test_twins_in_one_process_share_a_claim_and_its_answer(
     assert (twins_are_one_claim(office, 1) == []) is together
     assert {one.source for one in await office.results()} == {"", "coalesced" if together else "answer_store"}
     assert violations(await office.books()) == {}, "the unique key stands behind it"
+
+
+# ---- a charge stands on one receipt ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("decides", "wrong"),
+    [(True, set()), (False, {"receipts_are_charged"})],
+    ids=["decided by its row", "without"],
+)
+async def test_a_charge_stands_on_one_receipt_whoever_believes_it_is_theirs(
+    open_office: Open, monkeypatch: pytest.MonkeyPatch, *, decides: bool, wrong: set[str]
+) -> None:
+    office = await open_office()
+    await office.ask(ERID, [JOHN])
+    await office.finished(1)
+    # As after a death between the two: the charge is on no receipt yet, and two contacts are told that it is theirs.
+    await office.execute("delete from contact")
+    await office.execute("update call set receipted = false")
+    if not decides:
+        take = store_receipts._SQL["take_charges"].replace("and not c.receipted", "")
+        monkeypatch.setitem(store_receipts._SQL, "take_charges", take)
+        answers = store_ledger._SQL["fresh_answers"].replace("and not c.receipted", "")
+        monkeypatch.setitem(store_ledger._SQL, "fresh_answers", answers)
+    for finished in (2, 3):
+        await office.ask(ERID, [JOHN])
+        await office.finished(finished)
+    assert violations(await office.books()).keys() == wrong

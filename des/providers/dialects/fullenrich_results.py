@@ -194,8 +194,16 @@ class Results:
         return outcomes
 
     def _costs(self, said: Result, people: Sequence[Person]) -> list[float]:
-        """Credits by person: what the vendor says of all of them together, else what the prices say of each."""
-        weights = [sum(self._prices[field] for field in charged_fields(person)) for person in people]
+        """Credits by person: what the vendor says of all of them together, else what the prices say of each.
+
+        Who stands in it twice was charged once, and takes no share from the others.
+        """
+        marks: set[str] = set()
+        weights: list[float] = []
+        for person in people:
+            again = person.mark in marks
+            weights.append(0.0 if again else sum(self._prices[field] for field in charged_fields(person)))
+            marks.add(person.mark)
         told = said.cost.credits if said.cost else None
         return weights if told is None else shared_out(max(told, 0.0), weights)
 
