@@ -97,15 +97,31 @@ CONTACTS_IN_WORK_MAX = 16_384
 """Contacts held in memory by all aggregators of a process."""
 ERID_WINDOW_CONTACTS_MAX = 2_000
 """Contacts an aggregator holds at once; its backlog stays in Postgres."""
+CONTACTS_PARKED_MAX = CONTACTS_IN_WORK_MAX
+"""Contacts in work that wait for a paused provider, beside which as many others are taken into work."""
 CONTACTS_HELD_MAX = 3 * CONTACTS_IN_WORK_MAX
 """Contacts in memory, in work or accepted and waiting; what is accepted beyond stays in Postgres until its turn."""
 AGGREGATORS_MAX = 20_000
 """ERIDs with an aggregator at once; further ones wait in Postgres for a place."""
+SMALL_AGGREGATORS_MAX = 2_000
+"""Places beside them for those of which a small batch came just now."""
 BATCH_REFS_PER_ERID_MAX = 16
 """Accepted batches an aggregator remembers ahead of its window."""
 
 REPLAY_AFTER_S = 30.0
 """A call without an answer is sent again only when it is this old: until then the vendor may still be at work on it."""
+
+# ---- the directory -----------------------------------------------------------------------------------------
+
+DIRECTORIES_HELD_BYTES_MAX = 64 * MIB
+"""Memory of the directories that a process holds whole, of all tenants: about 100,000 people. Larger ones stay in
+Postgres."""
+PERSON_HELD_BYTES = 480
+"""A person held, beside the octets of the texts (about 150): objects and places in three indexes (measured)."""
+COMPANY_HELD_BYTES = 420
+"""A company's name, and one pattern of a domain (measured)."""
+DIRECTORY_HELD_BYTES = 4 * KIB
+"""A directory with nobody in it: tenants without people are held too."""
 
 # ---- commit and relay --------------------------------------------------------------------------------------
 
@@ -161,6 +177,7 @@ _holds(HTTP_BODY_BYTES_MAX * 2 <= HTTP_BODIES_BYTES_MAX, "one body does not shut
 _holds(ACCEPT_GROUP_DELIVERIES_MAX <= PREFETCH_DELIVERIES, "a group is filled by what may be unacknowledged")
 _holds(CONTACTS_PER_MESSAGE_MAX <= ACCEPT_GROUP_CONTACTS_MAX, "a longest part fits an accept group")
 _holds(ERID_WINDOW_CONTACTS_MAX * 4 <= CONTACTS_IN_WORK_MAX, "one ERID cannot take all the memory")
+_holds(CONTACTS_IN_WORK_MAX + CONTACTS_PARKED_MAX <= CONTACTS_HELD_MAX, "what is in work and parked is held")
 _holds(COMMIT_GROUP_CONTACTS_MAX <= CONTACTS_IN_WORK_MAX, "a commit group is of contacts in work")
 _holds(CONTACTS_IN_WORK_MAX < ACCEPTED_CONTACTS_HIGH_WATER, "work is found below the high-water mark")
 _holds(RATE_HANDED_OVER_S_MAX < 600, "a worker is remembered for longer than what it sent is in a window")

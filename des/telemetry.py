@@ -38,7 +38,9 @@ class Event(enum.StrEnum):
     PROVIDER_FAILED = "provider_failed"
     CALLS_ORPHANED = "calls_orphaned"
     CLAIM_RETRIED = "claim_retried"
+    LATE_RETRIED = "late_retried"
     STANDINGS_NOT_READ = "standings_not_read"
+    DIRECTORY_NOT_READ = "directory_not_read"
     LOAD_RETRIED = "load_retried"
     SCAN_RETRIED = "scan_retried"
     ACTOR_FAILED = "actor_failed"
@@ -110,6 +112,12 @@ class Measure(enum.Enum):
     BACKLOG = MetricRow("des_backlog_contacts", "gauge", (), "Contacts accepted and not finished, over all workers.")
     AGGREGATORS = MetricRow("des_aggregators", "gauge", (), "ERIDs with an aggregator in this process.")
     PARTITIONS = MetricRow("des_partitions_held", "gauge", (), "Partitions leased by this process.")
+    DIRECTORY_PEOPLE = MetricRow(
+        "des_directory_people_held", "gauge", (), "People of the directory that this process holds in memory."
+    )
+    DIRECTORY_READINGS = MetricRow(
+        "des_directory_readings_total", "counter", ("outcome",), "Readings of a whole directory, and how they ended."
+    )
     FIELDS = MetricRow("des_fields_total", "counter", ("state",), "Fields that ended, by the state they ended in.")
     QUARANTINED = MetricRow("des_quarantined_total", "counter", ("stage", "reason"), "Things quarantined.")
 

@@ -1,5 +1,31 @@
 -- Made by `python -m des.store.schema` from the migrations in this folder. Read it, change them.
 
+CREATE FUNCTION public.directory_changed() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+declare
+    changed_tenants text[];
+begin
+    if tg_op = 'TRUNCATE' then
+        update directory_version set version = version + 1;
+        perform pg_notify('des_directory', '');
+        return null;
+    elsif tg_op = 'INSERT' then
+        changed_tenants := array(select distinct tenant from after_it);
+    elsif tg_op = 'DELETE' then
+        changed_tenants := array(select distinct tenant from before_it);
+    else
+        changed_tenants := array(select tenant from before_it union select tenant from after_it);
+    end if;
+    insert into directory_version as v (tenant, version)
+    select tenant, 1 from unnest(changed_tenants) as changed (tenant) order by tenant
+    on conflict (tenant) do update set version = v.version + 1;
+    perform pg_notify('des_directory', case when octet_length(tenant) <= 1000 then tenant else '' end)
+    from unnest(changed_tenants) as changed (tenant);
+    return null;
+end
+$$;
+
 CREATE TABLE public.answer (
     tenant text NOT NULL,
     provider text NOT NULL,
@@ -100,6 +126,7 @@ CREATE TABLE public.call (
     settled_at timestamp with time zone,
     fields text[] DEFAULT '{}'::text[] NOT NULL,
     receipted boolean DEFAULT false NOT NULL,
+    replayed boolean DEFAULT false NOT NULL,
     CONSTRAINT call_reserved_check CHECK ((reserved >= 0)),
     CONSTRAINT call_reserved_money_check CHECK ((reserved_money >= 0)),
     CONSTRAINT call_state_check CHECK ((state = ANY (ARRAY['claimed'::text, 'pending'::text, 'settled'::text, 'released'::text, 'unknown'::text])))
@@ -251,6 +278,11 @@ CREATE TABLE public.directory_person (
     patterns text[],
     source text NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.directory_version (
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    version bigint NOT NULL
 );
 
 CREATE TABLE public.enrichment (
@@ -442,6 +474,9 @@ ALTER TABLE ONLY public.directory_pattern
 ALTER TABLE ONLY public.directory_person
     ADD CONSTRAINT directory_person_pkey PRIMARY KEY (tenant, identity);
 
+ALTER TABLE ONLY public.directory_version
+    ADD CONSTRAINT directory_version_pkey PRIMARY KEY (tenant);
+
 ALTER TABLE ONLY public.enrichment
     ADD CONSTRAINT enrichment_pkey PRIMARY KEY (tenant, erid);
 
@@ -513,6 +548,30 @@ ALTER INDEX public.contact_pkey ATTACH PARTITION public.contact_p6_pkey;
 
 ALTER INDEX public.contact_pkey ATTACH PARTITION public.contact_p7_pkey;
 
+CREATE TRIGGER told_of_delete AFTER DELETE ON public.directory_company REFERENCING OLD TABLE AS before_it FOR EACH STATEMENT EXECUTE FUNCTION public.directory_changed();
+
+CREATE TRIGGER told_of_delete AFTER DELETE ON public.directory_pattern REFERENCING OLD TABLE AS before_it FOR EACH STATEMENT EXECUTE FUNCTION public.directory_changed();
+
+CREATE TRIGGER told_of_delete AFTER DELETE ON public.directory_person REFERENCING OLD TABLE AS before_it FOR EACH STATEMENT EXECUTE FUNCTION public.directory_changed();
+
+CREATE TRIGGER told_of_insert AFTER INSERT ON public.directory_company REFERENCING NEW TABLE AS after_it FOR EACH STATEMENT EXECUTE FUNCTION public.directory_changed();
+
+CREATE TRIGGER told_of_insert AFTER INSERT ON public.directory_pattern REFERENCING NEW TABLE AS after_it FOR EACH STATEMENT EXECUTE FUNCTION public.directory_changed();
+
+CREATE TRIGGER told_of_insert AFTER INSERT ON public.directory_person REFERENCING NEW TABLE AS after_it FOR EACH STATEMENT EXECUTE FUNCTION public.directory_changed();
+
+CREATE TRIGGER told_of_truncate AFTER TRUNCATE ON public.directory_company FOR EACH STATEMENT EXECUTE FUNCTION public.directory_changed();
+
+CREATE TRIGGER told_of_truncate AFTER TRUNCATE ON public.directory_pattern FOR EACH STATEMENT EXECUTE FUNCTION public.directory_changed();
+
+CREATE TRIGGER told_of_truncate AFTER TRUNCATE ON public.directory_person FOR EACH STATEMENT EXECUTE FUNCTION public.directory_changed();
+
+CREATE TRIGGER told_of_update AFTER UPDATE ON public.directory_company REFERENCING OLD TABLE AS before_it NEW TABLE AS after_it FOR EACH STATEMENT EXECUTE FUNCTION public.directory_changed();
+
+CREATE TRIGGER told_of_update AFTER UPDATE ON public.directory_pattern REFERENCING OLD TABLE AS before_it NEW TABLE AS after_it FOR EACH STATEMENT EXECUTE FUNCTION public.directory_changed();
+
+CREATE TRIGGER told_of_update AFTER UPDATE ON public.directory_person REFERENCING OLD TABLE AS before_it NEW TABLE AS after_it FOR EACH STATEMENT EXECUTE FUNCTION public.directory_changed();
+
 ALTER TABLE ONLY public.stall
     ADD CONSTRAINT stall_owner_fkey FOREIGN KEY (owner) REFERENCES public.worker(owner) ON DELETE CASCADE;
 
@@ -524,4 +583,5 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('20261124000005'),
     ('20261124000006'),
     ('20261124000007'),
-    ('20261124000008');
+    ('20261124000008'),
+    ('20261124000009');

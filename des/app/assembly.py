@@ -5,6 +5,8 @@ import gc
 from collections.abc import Collection, Sequence
 from uuid import UUID, uuid4
 
+import msgspec
+
 from des import failpoints
 from des.actors.acceptor import Acceptor, Backlog
 from des.actors.engine import Engine
@@ -12,13 +14,21 @@ from des.actors.learner import Learner
 from des.actors.leases import LeaseKeeper
 from des.app.metrics import (
     watch_consumer,
+    watch_directory,
     watch_ingest,
     watch_publisher,
     watch_relay,
     watch_serving,
     watch_worker,
 )
-from des.app.providers import build_caps, build_dispatchers, build_providers, build_tariffs, build_waterfall
+from des.app.providers import (
+    build_caps,
+    build_dispatchers,
+    build_providers,
+    build_receivers,
+    build_tariffs,
+    build_waterfall,
+)
 from des.broker.consumer import AmqpConsumer
 from des.broker.publisher import AmqpPublisher, user_of
 from des.clock import SystemClock
@@ -28,9 +38,13 @@ from des.ingest.http import IngestRoutes
 from des.ingest.intake import Intake
 from des.ingest.server import GrpcServer, GrpcService
 from des.ingest.servicer import IngestServicer
+from des.ingest.webhooks import WebhookRoutes
 from des.lifecycle import Service, Services
 from des.outbox import Relay
 from des.providers.claimer import Claimer
+from des.providers.contract import Outcome
+from des.providers.late import LateAnswers
+from des.providers.paid import PaidDispatcher
 from des.routes import Route
 from des.serving.health import Check, HealthRoutes
 from des.serving.http import EnrichmentRoutes
@@ -43,11 +57,14 @@ from des.serving.watcher import Watcher
 from des.store import migrate
 from des.store.contract import Commit
 from des.store.directory import Directory
+from des.store.held_directory import HeldDirectory
+from des.store.jobs import Deliveries, PostgresJobs
 from des.store.learning import Standings
 from des.store.leases import Leases
 from des.store.ledger import PostgresLedger
 from des.store.notices import Notices
 from des.store.outbox import Outbox
+from des.store.people_reader import PeopleReader
 from des.store.postgres import Database, sessions_of
 from des.store.quotes import Quotes
 from des.store.serving import EnrichmentStore
@@ -174,7 +191,8 @@ class App:
 
     def _worker_parts(self) -> Sequence[Service]:
         settings, database, clock = self._settings, self._database, self._clock
-        providers = build_providers(settings, Directory(database), clock)
+        people = HeldDirectory(Directory(database), PeopleReader(database), clock)
+        providers = build_providers(settings, people, clock)
         waterfall = build_waterfall(settings, providers)
         claimer = Claimer(
             PostgresLedger(database, self._owner, build_caps(settings), replay_after_s=settings.worker.replay_after_s)
@@ -201,18 +219,9 @@ class App:
         )
         engine.allot(None)
         router = engine.router
-
-        def look_again() -> None:
-            for partition in router.owned:
-                engine.recovery.dirty(partition)
-
-        notices = Notices(
-            database,
-            clock,
-            on_partition=lambda partition: engine.recovery.dirty(partition) if partition in router.owned else None,
-            on_cancelled=lambda tenant, erid: router.cancel((tenant, erid)),
-            on_resumed=look_again,
-        )
+        later = [one for one in dispatchers if isinstance(one, PaidDispatcher) and one.answers_later]
+        late = LateAnswers(later, PostgresJobs(database, self._owner), clock)
+        notices = self._notices(engine, late, people)
         keeper = LeaseKeeper(
             Leases(database, self._owner, rates=[rate for one in dispatchers for rate in one.traits.rate_windows]),
             clock,
@@ -239,8 +248,27 @@ class App:
         watch_worker(self.telemetry, engine, acceptor, backlog)
         watch_consumer(self.telemetry, consumer)
         learner = [Learner(Standings(database), waterfall.orders, clock)] if waterfall.orders else []
+        watch_directory(self.telemetry, people)
         # The keeper first, so that it stops last: leases are given back when nothing is in work under them.
-        return [keeper, claimer, *learner, engine, notices, consumer, acceptor]
+        return [keeper, claimer, people, *learner, engine, late, notices, consumer, acceptor]
+
+    def _notices(self, engine: Engine, late: LateAnswers, people: HeldDirectory) -> Notices:
+        """Hear what other processes say, for the parts of a worker."""
+        recovery, router = engine.recovery, engine.router
+
+        def look_again() -> None:
+            for partition in router.owned:
+                recovery.dirty(partition)
+
+        return Notices(
+            self._database,
+            self._clock,
+            on_partition=lambda partition: recovery.dirty(partition) if partition in router.owned else None,
+            on_cancelled=lambda tenant, erid: router.cancel((tenant, erid)),
+            on_delivered=late.delivered,
+            on_directory=people.changed,
+            on_resumed=look_again,
+        )
 
     def _ingest_parts(self) -> Sequence[Service]:
         publisher = AmqpPublisher(self._amqp_url, name="intake publisher")
@@ -252,6 +280,12 @@ class App:
         self._grpc_services.append(GrpcService(servicer.service_name, servicer.add_to, servicer.drain))
         body_bytes_max = self._settings.http.body_bytes_max
         self._routes += IngestRoutes(intake, self._fields, body_bytes_max=body_bytes_max).routes()
+        deliveries = Deliveries(self._database)
+
+        async def keep(provider: str, handle: str, outcome: Outcome) -> None:
+            await deliveries.keep(provider, handle, msgspec.json.encode(outcome).decode())
+
+        self._routes += WebhookRoutes(build_receivers(self._settings, self._clock), keep).routes()
         return [publisher, intake]
 
     def _release_streams(self) -> None:

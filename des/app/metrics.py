@@ -8,6 +8,7 @@ from des.ingest.intake import Intake
 from des.outbox import Relay
 from des.providers.dispatcher import Dispatcher
 from des.serving.server import HttpServer
+from des.store.held_directory import HeldDirectory
 from des.telemetry import Measure, Stage, Telemetry
 
 
@@ -76,6 +77,12 @@ def watch_worker(telemetry: Telemetry, engine: Engine, acceptor: Acceptor, backl
     acceptor.measure(telemetry.seconds(Measure.STAGE_LATENCY, stage=Stage.ACCEPT))
     for name, dispatcher in engine.dispatchers.items():
         _watch_provider(telemetry, name, dispatcher)
+
+
+def watch_directory(telemetry: Telemetry, people: HeldDirectory) -> None:
+    """Watch what of the directory is held in memory."""
+    telemetry.watch(Measure.DIRECTORY_PEOPLE, lambda: people.people)
+    telemetry.watch_each(Measure.DIRECTORY_READINGS, lambda: people.readings, "outcome")
 
 
 def _watch_provider(telemetry: Telemetry, name: str, dispatcher: Dispatcher) -> None:

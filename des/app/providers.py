@@ -7,7 +7,7 @@ from functools import partial
 from typing import assert_never
 
 from des.clock import Clock
-from des.config import Settings
+from des.config import Http, Settings
 from des.config_diagnosis import waterfall_problems
 from des.config_problems import Problems
 from des.config_providers import (
@@ -18,6 +18,7 @@ from des.config_providers import (
     FullEnrichConfig,
     HttpProviderConfig,
     HunterConfig,
+    LaterLimits,
     PaidLimits,
     PdlConfig,
     ProspeoConfig,
@@ -25,8 +26,9 @@ from des.config_providers import (
     PythonProviderConfig,
     VendorConfig,
 )
+from des.ingest.webhooks import Receiver
 from des.ledger import Ledger, millionths
-from des.people import PeopleStore
+from des.people import PeopleSearch
 from des.providers.contract import FieldTypes, Provider, UnknownPolicy
 from des.providers.dialects.apollo import Apollo
 from des.providers.dialects.dropcontact import Dropcontact
@@ -50,7 +52,7 @@ from des.store.ledger import Cap, Caps
 DAY_S = 86_400.0
 
 
-def build_providers(settings: Settings, people: PeopleStore, clock: Clock) -> Mapping[str, Provider]:
+def build_providers(settings: Settings, people: PeopleSearch, clock: Clock) -> Mapping[str, Provider]:
     """Make every provider that a waterfall names. Raises ConfigError with everything that can never work.
 
     Those that no waterfall names are made as well, to see whether they could be: a mistake shows before it matters.
@@ -65,9 +67,12 @@ def build_providers(settings: Settings, people: PeopleStore, clock: Clock) -> Ma
     return {name: provider for name, provider in providers.items() if name in wanted}
 
 
-def make_providers(settings: Settings, people: PeopleStore, clock: Clock, problems: Problems) -> Mapping[str, Provider]:
+def make_providers(
+    settings: Settings, people: PeopleSearch, clock: Clock, problems: Problems
+) -> Mapping[str, Provider]:
     """Make every provider that can be made, in order of name."""
-    maker = _Maker({name: field.type for name, field in settings.fields.items()}, people, Values(), clock)
+    types = {name: field.type for name, field in settings.fields.items()}
+    maker = _Maker(types, people, Values(), clock, settings.http)
     made = {
         name: problems.of(partial(maker.provider, name, config), None)
         for name, config in sorted(settings.providers.items())
@@ -80,9 +85,10 @@ class _Maker:
     """Makes providers of what they share."""
 
     types: FieldTypes
-    people: PeopleStore
+    people: PeopleSearch
     values: Values
     clock: Clock
+    http: Http
 
     def provider(self, name: str, config: ProviderConfig) -> Provider:
         """Make one. Raises ConfigError where it can never work as described."""
@@ -112,7 +118,7 @@ class _Maker:
             case DropcontactConfig():
                 return Dropcontact(name, config, self.values, self.clock)
             case FullEnrichConfig():
-                return FullEnrich(name, config, self.values, self.clock)
+                return FullEnrich(name, _reachable(name, config, self.http), self.values, self.clock)
             case _:
                 assert_never(config)
 
@@ -192,11 +198,28 @@ def build_dispatchers(
                 config.miss_days * DAY_S,
                 UnknownPolicy(config.unknown),
                 learns=name in learned,
+                wait_s=config.wait_s if isinstance(config, LaterLimits) else 0.0,
             )
             dispatchers.append(PaidDispatcher(provider, clock, bound, ledger=ledger, terms=terms))
         else:
             dispatchers.append(Dispatcher(provider, clock, bound))
     return dispatchers
+
+
+def build_receivers(settings: Settings, clock: Clock) -> Mapping[str, Receiver]:
+    """Read what vendors deliver by themselves: providers that are told where to. They are not started, and ask nothing."""
+    reachable = {
+        name: _reachable(name, config, settings.http)
+        for name, config in settings.providers.items()
+        if isinstance(config, FullEnrichConfig)
+    }
+    values = Values()
+    return {name: FullEnrich(name, config, values, clock) for name, config in reachable.items() if config.webhook_url}
+
+
+def _reachable(name: str, config: FullEnrichConfig, http: Http) -> FullEnrichConfig:
+    """The settings with where the vendor delivers."""
+    return config.model_copy(update={"webhook_url": config.webhook_url or http.webhook_url(name)})
 
 
 def build_caps(settings: Settings) -> Caps:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from des.clock import Clock
-from des.people import Asked, PatternCount, PeopleStore
+from des.people import Asked, PatternCount, PeopleSearch
 from des.providers.address_patterns import Pattern, patterns_of
 
 REMEMBERED_COMPANIES = 8_192
@@ -32,7 +32,7 @@ NOTHING_KNOWN = CompanyPatterns()
 class DomainPatterns:
     """Reads patterns in one statement for all companies of a call that are not remembered."""
 
-    def __init__(self, people: PeopleStore, clock: Clock) -> None:
+    def __init__(self, people: PeopleSearch, clock: Clock) -> None:
         """Take the directory and the clock by which things are forgotten."""
         self._people = people
         self._clock = clock
@@ -60,8 +60,8 @@ class DomainPatterns:
         names = [index for index, company in enumerate(companies) if "." not in company]
         counts = await self._people.patterns(tenant, _asked(companies, domains), _asked(companies, names))
         by_company: dict[int, dict[str, list[PatternCount]]] = {}
-        for count in counts:
-            by_company.setdefault(count.index, {}).setdefault(count.domain, []).append(count)
+        for index, count in counts:
+            by_company.setdefault(index, {}).setdefault(count.domain, []).append(count)
         return {
             company: _company_patterns(by_company[index]) if index in by_company else NOTHING_KNOWN
             for index, company in enumerate(companies)

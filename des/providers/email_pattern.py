@@ -12,7 +12,7 @@ from typing import NamedTuple
 from des.clock import Clock
 from des.config_providers import EmailPatternConfig
 from des.contact import Contact
-from des.people import Asked, PeopleStore
+from des.people import Asked, PeopleSearch
 from des.providers.address_patterns import SPELLING_FACTOR, Pattern, render
 from des.providers.contract import MISS, Outcome, OutcomeKind, Question, Traits, Value, by_tenant
 from des.providers.domain_patterns import CompanyPatterns, DomainPatterns
@@ -42,7 +42,7 @@ class Proposal(NamedTuple):
 class EmailPatternProvider:
     """A `Provider` of `professional_email` by pattern. Free, and as fast as the database."""
 
-    def __init__(self, name: str, config: EmailPatternConfig, people: PeopleStore, clock: Clock) -> None:
+    def __init__(self, name: str, config: EmailPatternConfig, people: PeopleSearch, clock: Clock) -> None:
         """Take its name and settings, the directory (which its owner starts) and the clock."""
         self._people = people
         self._patterns = DomainPatterns(people, clock)

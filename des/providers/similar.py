@@ -5,6 +5,8 @@ and last name may differ, a difference in the last letter makes another person (
 both are known to be one name, and so do two different middle names or generations.
 """
 
+from collections.abc import Sequence
+
 from rapidfuzz.distance import JaroWinkler
 
 from des.providers.name_tables import GENERATIONS, NICKNAMES
@@ -33,6 +35,8 @@ def name_similarity(asked: str, known: str) -> float:
     one, other = asked.split(), known.split()
     if len(one) < 2 or len(other) < 2:  # a single word or a name in Han: one sign makes another person
         return 0.0
+    if set(one).isdisjoint(other):  # first or last name has to be the same: nearly everybody is done with here
+        return 0.0
     return max(_similarity(one, other), _similarity(_swapped(one), other) * SWAPPED)
 
 
@@ -45,12 +49,12 @@ def company_similarity(asked: str, known: str) -> float:
     return JaroWinkler.similarity(asked, known) * 100
 
 
-def blocks(name: str) -> list[str]:
-    """Blocks in which the same person may stand: of the name itself, and of each nickname's first letter."""
+def blocks(name: str, block: str) -> Sequence[str]:
+    """Blocks in which the same person may stand: the name's own, and those of each nickname's first letter."""
     first, _, rest = name.partition(" ")
     initials = _NICKNAME_INITIALS.get(first)
     if initials is None:
-        return [block_of(name)]
+        return (block,)
     return list(dict.fromkeys(block_of(f"{initial} {rest}".rstrip()) for initial in initials))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from des.people import Asked, Known, PatternCount, Person
+from des.people import Asked, Known, Near, PatternCount, Person
 from des.store.postgres import Database
 from des.store.statements import statements
 
@@ -23,34 +23,38 @@ class DirectorySize(msgspec.Struct, frozen=True):
 
 
 class Directory:
-    """A `des.people.PeopleStore` on Postgres; each search is one statement on a connection of the pool."""
+    """A `des.people.PeopleSearch` and `PeopleStore` on Postgres; each search is one statement."""
 
     def __init__(self, database: Database) -> None:
         """Take the pool, which its owner starts and stops."""
         self._database = database
         self._sql = statements("directory")
 
-    async def exact(self, tenant: str, by_identity: Asked, by_company: Asked, by_email: Asked) -> Sequence[Known]:
+    async def exact(
+        self, tenant: str, by_identity: Asked, by_company: Asked, by_email: Asked
+    ) -> Sequence[tuple[int, Known]]:
         """People with exactly these keys or addresses. Raises StoreUnavailable."""
-        return [Known(*row) for row in await self._find("exact_people", tenant, by_identity, by_company, by_email)]
+        rows = await self._find("exact_people", tenant, by_identity, by_company, by_email)
+        return [(index, Known(*row)) for index, *row in rows]
 
-    async def near_domain(self, tenant: str, prefixes: Asked, candidates_max: int) -> Sequence[Known]:
+    async def near_domain(self, tenant: str, prefixes: Asked, candidates_max: int) -> Sequence[Near]:
         """People whose identity begins so. Raises StoreUnavailable."""
         rows = await self._fetch("near_people_by_domain", tenant, _joined(prefixes.texts), candidates_max)
-        return [Known(prefixes.indexes[row[1] - 1], *row[2:]) for row in rows]
+        return [Near(prefixes.indexes[ordinal - 1], Known(*row)) for ordinal, *row in rows]
 
     async def near_company(
         self, tenant: str, skeletons: Asked, blocks: Sequence[str], candidates_max: int
-    ) -> Sequence[Known]:
+    ) -> Sequence[Near]:
         """People of a block at companies of these skeletons. Raises StoreUnavailable."""
         rows = await self._fetch(
             "near_people_by_company", tenant, _joined(skeletons.texts), _joined(blocks), candidates_max
         )
-        return [Known(skeletons.indexes[row[1] - 1], *row[2:]) for row in rows]
+        return [Near(skeletons.indexes[ordinal - 1], Known(*row), plain) for ordinal, plain, *row in rows]
 
-    async def patterns(self, tenant: str, by_domain: Asked, by_company: Asked) -> Sequence[PatternCount]:
+    async def patterns(self, tenant: str, by_domain: Asked, by_company: Asked) -> Sequence[tuple[int, PatternCount]]:
         """Address patterns of domains and of companies' domains. Raises StoreUnavailable."""
-        return [PatternCount(*row) for row in await self._find("patterns", tenant, by_domain, by_company)]
+        rows = await self._find("patterns", tenant, by_domain, by_company)
+        return [(index, PatternCount(*row)) for index, *row in rows]
 
     async def owners(self, tenant: str, emails: Asked) -> Sequence[tuple[int, str, str]]:
         """Index, address and name of everybody who has one of these addresses. Raises StoreUnavailable."""

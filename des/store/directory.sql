@@ -19,24 +19,26 @@ join directory_person p on p.tenant = $1 and p.email = q.key
 
 -- name: near_people_by_domain
 -- The prefix ends in the separator, chr(31); chr(32) follows it, so the range is every key with that prefix.
-select 0 as way, q.ordinal, p.email, p.phone, p.linkedin_url, p.title, p.extra::text, p.name, ''
+select q.ordinal, p.email, p.phone, p.linkedin_url, p.title, p.extra::text, p.name
 from unnest(string_to_array($2, chr(30))) with ordinality as q (prefix, ordinal)
 cross join lateral (
     select * from directory_person p
     where p.tenant = $1
         and p.identity >= q.prefix
         and p.identity < left(q.prefix, -1) || chr(32)
+    order by p.identity
     limit $3
 ) p
 
 -- name: near_people_by_company
 -- Companies of the same skeleton first (few), then their people of the block. One company may stand there with several
 -- domains; its people are one range all the same.
-select 0 as way, q.ordinal, p.email, p.phone, p.linkedin_url, p.title, p.extra::text, p.name, c.plain
+select q.ordinal, c.plain, p.email, p.phone, p.linkedin_url, p.title, p.extra::text, p.name
 from unnest(string_to_array($2, chr(30)), string_to_array($3, chr(30))) with ordinality as q (skeleton, block, ordinal)
 cross join lateral (
-    select distinct c.company, c.plain from directory_company c
+    select distinct c.company, c.plain collate "C" as plain from directory_company c
     where c.tenant = $1 and c.skeleton = q.skeleton
+    order by c.company, plain
     limit $4
 ) c
 cross join lateral (
@@ -44,6 +46,7 @@ cross join lateral (
     where p.tenant = $1
         and p.by_company >= c.company || chr(31) || q.block || chr(31)
         and p.by_company < c.company || chr(31) || q.block || chr(32)
+    order by p.by_company
     limit $4
 ) p
 

@@ -1,6 +1,7 @@
-"""What other workers and the serving side say through Postgres: new batches for a partition, a cancelled enrichment.
+"""What is said through Postgres: new batches for a partition, a cancelled enrichment, a delivery, a changed directory.
 
-A notice is a hint and never the only way: after a break everything is looked at once (`on_resumed`).
+A notice is a hint and never the only way: after a break everything is looked at once (`on_resumed`, and `on_directory`
+without a tenant).
 """
 
 import asyncio
@@ -39,13 +40,21 @@ class Notices:
         *,
         on_partition: Callable[[int], None],
         on_cancelled: Callable[[str, UUID], None],
+        on_delivered: Callable[[str], None],
+        on_directory: Callable[[str], None],
         on_resumed: Callable[[], None],
     ) -> None:
-        """Take the database, and whom to tell: of new batches, of a cancelled ERID, of the end of a break."""
+        """Take the database, and whom to tell: of new batches, a cancelled ERID, a delivery, and the end of a break.
+
+        `on_directory` hears the tenant whose directory has changed, and "" where any may have: whenever listening
+        begins, the first time too, for what was read before.
+        """
         self._database = database
         self._clock = clock
         self._on_partition = on_partition
         self._on_cancelled = on_cancelled
+        self._on_delivered = on_delivered
+        self._on_directory = on_directory
         self._on_resumed = on_resumed
         self._tasks = TaskOwner(self.name, vital=True)
 
@@ -81,6 +90,9 @@ class Notices:
             connection.add_termination_listener(lambda _: gone.set())
             await connection.add_listener("des_batch", self._on_batch)
             await connection.add_listener("des_cancel", self._on_cancel)
+            await connection.add_listener("des_delivered", self._on_delivery)
+            await connection.add_listener("des_directory", self._on_change)
+            self._on_directory("")
             if listening.is_set():
                 self._on_resumed()
             listening.set()
@@ -93,6 +105,12 @@ class Notices:
         for partition in str(payload).split(","):
             if partition.isdecimal():
                 self._on_partition(int(partition))
+
+    def _on_delivery(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+        self._on_delivered(str(payload))
+
+    def _on_change(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+        self._on_directory(str(payload))
 
     def _on_cancel(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
         try:

@@ -50,7 +50,7 @@ def test_person_keys_are_stable(first: str, last: str, full: str, company: str, 
 def test_a_name_is_in_its_own_block_and_like_itself(full: str) -> None:
     key = name_key("", "", full)
     if key:
-        assert blocks(key)[0] == block_of(key)
+        assert blocks(key, block_of(key))[0] == block_of(key)
         assert name_similarity(key, key) == 100
 
 

@@ -64,6 +64,7 @@ class Desk:
             on_partition=office.engine.recovery.dirty,
             on_cancelled=lambda tenant, erid: office.engine.router.cancel((tenant, erid)),
             on_delivered=lambda _: None,
+            on_directory=lambda _: None,
             on_resumed=lambda: None,
         )
         office._people += known_to(office.traits.name, PEOPLE)  # an earlier worker may have asked for any of them

@@ -1,4 +1,7 @@
-"""The user's own people: imported, found exactly and nearly, and their addresses learnt from, on a real Postgres."""
+"""The user's own people: imported, found exactly and nearly, and their addresses learnt from, on a real Postgres.
+
+Everything twice: asked of Postgres, and of the directory read whole into memory.
+"""
 
 import io
 from collections.abc import Callable
@@ -9,14 +12,16 @@ from des.clock import SystemClock
 from des.config_providers import DirectoryConfig, EmailPatternConfig
 from des.contact import Contact, FieldType
 from des.errors import StoreUnavailable
-from des.people import Asked
+from des.people import Asked, PeopleSearch
 from des.providers.contract import Outcome, OutcomeKind, Provider, Question
 from des.providers.directory import DirectoryProvider
 from des.providers.directory_import import ImportReport, import_people
 from des.providers.email_pattern import EmailPatternProvider
 from des.store.directory import Directory
+from des.store.people_reader import PeopleReader
 from des.store.postgres import Database
 from des.testing.provider import PROVIDER_CHECKS, Check, ProviderCase
+from tests.integration.read_anew import ReadAnew
 
 FIELDS = {
     "professional_email": FieldType.EMAIL,
@@ -42,14 +47,19 @@ async def directory(database: Database) -> Directory:
     return Directory(database)
 
 
-@pytest.fixture
-def exact(directory: Directory) -> DirectoryProvider:
-    return DirectoryProvider("directory", DirectoryConfig(kind="directory"), FIELDS, directory)
+@pytest.fixture(params=["postgres", "memory"])
+def people(request: pytest.FixtureRequest, directory: Directory, database: Database) -> PeopleSearch:
+    return directory if request.param == "postgres" else ReadAnew(PeopleReader(database))
 
 
 @pytest.fixture
-def by_pattern(directory: Directory) -> EmailPatternProvider:
-    return EmailPatternProvider("email_pattern", EmailPatternConfig(kind="email_pattern"), directory, SystemClock())
+def exact(people: PeopleSearch) -> DirectoryProvider:
+    return DirectoryProvider("directory", DirectoryConfig(kind="directory"), FIELDS, people)
+
+
+@pytest.fixture
+def by_pattern(people: PeopleSearch) -> EmailPatternProvider:
+    return EmailPatternProvider("email_pattern", EmailPatternConfig(kind="email_pattern"), people, SystemClock())
 
 
 async def load(directory: Directory, text: str = PEOPLE, tenant: str = "default") -> ImportReport:
@@ -244,12 +254,12 @@ async def test_a_company_of_two_domains_needs_the_domain(
     assert outcomes[0].reason.startswith("SEVERAL_DOMAINS")
 
 
-async def test_a_large_block_of_one_company_stays_bounded(directory: Directory) -> None:
+async def test_a_large_block_of_one_company_stays_bounded(directory: Directory, people: PeopleSearch) -> None:
     rows = "".join(f"J{'abcdefghij'[at // 10]}n D{'abcdefghij'[at % 10]}e,Acme,a.com,x\n" for at in range(100))
     await load(directory, "name,company,domain,title\n" + rows)
     prefix = Asked(["a.com\x1fdj\x1f"], [0])
-    assert len(await directory.near_domain("default", prefix, 64)) == 64
-    assert len(await directory.near_company("default", Asked(["acm"], [0]), ["dj"], 64)) == 64
+    assert len(await people.near_domain("default", prefix, 64)) == 64
+    assert len(await people.near_company("default", Asked(["acm"], [0]), ["dj"], 64)) == 64
 
 
 async def test_a_database_that_is_away_is_no_miss(
@@ -263,12 +273,12 @@ async def test_a_database_that_is_away_is_no_miss(
 
 @pytest.mark.parametrize("check", PROVIDER_CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("kind", ["directory", "email_pattern"])
-async def test_the_contract_is_kept(directory: Directory, check: Check, kind: str) -> None:
+async def test_the_contract_is_kept(directory: Directory, people: PeopleSearch, check: Check, kind: str) -> None:
     await load(directory)
     makes: dict[str, Callable[[], Provider]] = {
-        "directory": lambda: DirectoryProvider("d", DirectoryConfig(kind="directory"), FIELDS, directory),
+        "directory": lambda: DirectoryProvider("d", DirectoryConfig(kind="directory"), FIELDS, people),
         "email_pattern": lambda: EmailPatternProvider(
-            "p", EmailPatternConfig(kind="email_pattern"), directory, SystemClock()
+            "p", EmailPatternConfig(kind="email_pattern"), people, SystemClock()
         ),
     }
     known = [

@@ -69,6 +69,7 @@ class Waiting:
             on_partition=office.engine.recovery.dirty,
             on_cancelled=lambda tenant, erid: office.engine.router.cancel((tenant, erid)),
             on_delivered=late.delivered,
+            on_directory=lambda _: None,
             on_resumed=lambda: None,
         )
         await office.start()

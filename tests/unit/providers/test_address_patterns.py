@@ -67,13 +67,13 @@ def test_a_mononym_has_no_last_name_to_write() -> None:
 
 def test_confidence_is_the_smoothed_share() -> None:
     counts = [
-        PatternCount(0, "acme.com", "", 19),
-        PatternCount(0, "acme.com", "{f}{last}@acme.com", 2),
-        PatternCount(0, "acme.com", "{first}.{last}@acme.com", 17),
+        PatternCount("acme.com", "", 19),
+        PatternCount("acme.com", "{f}{last}@acme.com", 2),
+        PatternCount("acme.com", "{first}.{last}@acme.com", 17),
     ]
     best, second = patterns_of(counts)
     assert (best.local, best.confidence) == ("{first}.{last}", round(18 / 21, 3))
     assert best.evidence == "17 of 19 addresses at acme.com are first.last"
     assert second.confidence == round(3 / 21, 3)
-    (sure,) = patterns_of([PatternCount(0, "a.com", "", 10_000), PatternCount(0, "a.com", "{first}@a.com", 10_000)])
+    (sure,) = patterns_of([PatternCount("a.com", "", 10_000), PatternCount("a.com", "{first}@a.com", 10_000)])
     assert sure.confidence == CONFIDENCE_MAX

@@ -146,4 +146,4 @@ def test_person_key_takes_the_strongest_identity() -> None:
 def test_similar_names(asked: str, known: str, similar: bool) -> None:
     assert (name_similarity(asked, known) >= 92) is similar
     if similar:
-        assert block_of(known) in blocks(asked)
+        assert block_of(known) in blocks(asked, block_of(asked))
