@@ -3,7 +3,8 @@
     python -m bench money --kills 500 [--seed S] [--json]
 
 Rounds of up to 20 deaths under load, each on a database, a virtual host and a sandbox of its own, in turn at a vendor
-that answers the same question again for nothing, at one that charges every time, and under a cap; the sandbox fails in
+that answers the same question again for nothing, at one that charges every time, at one that answers later, and under
+a cap; the sandbox fails in
 every way it knows but by a spent quota, which parks a provider for a minute. After each death and at the end the
 vendor's book, the ledger and the receipts are held against each other (tests/faults/money_books.py). The ratio is that
 of kills whose round stood its audit; it has to be 1. The first audit that fails ends the campaign, keeps the folder
@@ -29,7 +30,9 @@ from tests.faults.money_campaign import AT_A_POINT, Deaths, round_of_kills
 
 KILLS_PER_ROUND = 20
 CAP = 100.0
-KINDS: Sequence[tuple[str, float | None]] = (("hunter", None), ("pdl", None), ("hunter", CAP), ("pdl", CAP))
+KINDS: Sequence[tuple[str, float | None]] = (
+    ("hunter", None), ("pdl", None), ("fullenrich", None), ("hunter", CAP), ("pdl", CAP)
+)  # fmt: skip
 """Vendor and cap in credits of each round, in turn."""
 
 

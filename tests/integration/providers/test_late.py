@@ -1,6 +1,6 @@
 """Answers that come when nobody waits any more: a new revision of the contact and of its object, at no new charge."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -8,7 +8,7 @@ import pytest
 
 from des.clock import SystemClock
 from des.contact import Contact, FieldState
-from des.providers.contract import Provider
+from des.providers.contract import Outcome, OutcomeKind, Provider, Question, Traits
 from des.providers.late import LateAnswers
 from des.providers.paid import PaidDispatcher
 from des.providers.paying import Terms
@@ -180,3 +180,42 @@ async def test_who_waits_long_enough_has_it_at_once(waiting: Waiting) -> None:
         assert result.state is FieldState.FOUND
         assert await office.value("select revision from contact") == 1
         await agrees(office)
+
+
+class Takes:
+    """A vendor that takes a question, and says when it is looked for that the credits are gone."""
+
+    def __init__(self, *, charged_when_sent: bool) -> None:
+        self.traits = Traits(
+            "takes",
+            frozenset({"professional_email"}),
+            paid=True,
+            prices={"professional_email": 1.0},
+            charged_when_sent=charged_when_sent,
+        )
+
+    async def start(self) -> None:
+        """Nothing is opened."""
+
+    async def stop(self) -> None:
+        """Nothing is open."""
+
+    async def ask(self, questions: Sequence[Question]) -> Sequence[Outcome]:
+        """Take them."""
+        return [Outcome(OutcomeKind.PENDING, handle="job", poll_at=0.0)] * len(questions)
+
+    async def collect(self, handles: Sequence[str]) -> Sequence[Outcome]:
+        """Nothing is found of them."""
+        return [Outcome(OutcomeKind.QUOTA_EXHAUSTED)] * len(handles)
+
+
+@pytest.mark.parametrize(("charged_when_sent", "state"), [(True, "unknown"), (False, "released")])
+async def test_a_job_that_ends_without_an_answer_is_released_unless_it_was_charged_when_it_was_sent(
+    waiting: Waiting, *, charged_when_sent: bool, state: str
+) -> None:
+    async with waiting.office(Takes(charged_when_sent=charged_when_sent), wait_s=NEVER_S, look_s=NEVER_S) as office:
+        await office.ask(ERID, [JOHN])
+        await office.fetched("select state from call where outcome = 'quota_exhausted'", state)
+        assert await office.value("select reserved from budget where scope = 'tenant'") == (
+            CREDIT if charged_when_sent else 0
+        )

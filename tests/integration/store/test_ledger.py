@@ -92,6 +92,41 @@ async def test_what_was_answered_is_not_asked_again(leased: Database) -> None:
     assert decision.verdict is Verdict.CLAIMED
 
 
+@pytest.mark.parametrize(
+    ("max_age_s", "erid", "awaits", "verdict"),
+    [
+        (None, OTHER_ERID, False, Verdict.ANSWERED),
+        (601.0, OTHER_ERID, False, Verdict.ANSWERED),
+        (599.0, OTHER_ERID, False, Verdict.CLAIMED),
+        (0.0, ERID, False, Verdict.ANSWERED),
+        (0.0, OTHER_ERID, True, Verdict.ANSWERED),
+    ],
+    ids=["no limit", "young enough", "too old", "its own question", "what it waits for"],
+)
+async def test_an_answer_that_is_too_old_for_an_erid_is_bought_again(
+    leased: Database, max_age_s: float | None, erid: UUID, awaits: bool, verdict: Verdict
+) -> None:
+    first = claim("n:doe")
+    await ledger_of(leased).claim([first])
+    await settle(leased, settlement(first))
+    async with leased.connection() as connection:
+        await connection.execute("update answer set answered_at = now() - interval '10 minutes'")
+        if awaits:
+            await connection.execute(
+                "insert into awaiting (call_id, tenant, erid, batch_id, position, partition)"
+                " values ($1, 'default', $2, $2, 0, 0)",
+                first.id,
+                erid,
+            )
+    again = msgspec.structs.replace(claim("n:doe", erid), max_age_s=max_age_s)
+    (decision,) = await ledger_of(leased).claim([again])
+    assert decision.verdict is verdict
+    if verdict is Verdict.CLAIMED:
+        await settle(leased, settlement(again))
+        (decision,) = await ledger_of(leased).claim([claim("n:doe", UUID(int=3))])
+        assert decision.call_id == again.id, "the newer answer has replaced the older one"
+
+
 async def test_reserved_becomes_spent_or_comes_back(leased: Database) -> None:
     paid, free = claim("n:paid"), claim("n:free")
     await ledger_of(leased).claim([paid, free])
@@ -207,6 +242,22 @@ async def test_an_old_unknown_call_is_taken_over_where_replay_is_free(leased: Da
     assert (decision.verdict, decision.call_id) == (Verdict.CLAIMED, sent.id)
     await settle(leased, settlement(sent))
     assert await budget(leased, "tenant") == (0, 0, 1_000_000, 50_000, 0)
+
+
+async def test_where_only_a_concurrent_replay_is_charged_it_waits_until_the_first_has_surely_ended(
+    leased: Database,
+) -> None:
+    sent = claim("n:sent")
+    await ledger_of(leased).claim([sent])
+    async with leased.connection() as connection:
+        await connection.execute(
+            "update call set state = 'unknown', claimed_at = now() - make_interval(secs => $1)", REPLAY_AFTER_S + 1
+        )
+    replay = claim("n:sent", replay_free=True)
+    (decision,) = await ledger_of(leased).claim([msgspec.structs.replace(replay, replay_after_s=3_600.0)])
+    assert decision.verdict is Verdict.IN_FLIGHT
+    (decision,) = await ledger_of(leased).claim([msgspec.structs.replace(replay, replay_after_s=REPLAY_AFTER_S)])
+    assert (decision.verdict, decision.replay, decision.payer) == (Verdict.CLAIMED, True, ERID)
 
 
 async def test_an_unknown_call_that_is_paid_for_again_counts_as_charged(leased: Database) -> None:
