@@ -17,7 +17,7 @@ from des.portion import Portion
 from des.providers.account import Account, Metered
 from des.providers.breaker import Breaker, BreakerState
 from des.providers.contract import Outcome, OutcomeKind, Provider
-from des.providers.transport import Fault
+from des.providers.fault import Fault
 from des.stall import Stalled, StallReason
 from des.telemetry import Event, logger
 

@@ -51,9 +51,10 @@ from des.contact import FieldType
 from des.errors import ConfigError
 from des.providers.account import Account
 from des.providers.contract import MISS, FieldTypes, Outcome, OutcomeKind, Question, Replay, Traits, Value
+from des.providers.fault import CallFailed
 from des.providers.paths import Path
 from des.providers.request import MissingInput, RequestTemplate
-from des.providers.transport import CallFailed, Reply, Transport
+from des.providers.transport import Reply, Transport
 from des.providers.values import Values
 from des.providers.verdict import StatusMap, failed_call, refused, unreadable
 

@@ -8,7 +8,6 @@ was configured to go), cookies are not kept, and the environment's proxy setting
 """
 
 import asyncio
-import enum
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Self
@@ -20,8 +19,9 @@ from pyreqwest.http import HeaderMap
 from pyreqwest.proxy import ProxyBuilder
 from pyreqwest.request import StreamRequest
 
-from des.errors import ConfigError, TransientError
+from des.errors import ConfigError
 from des.providers.account import Account
+from des.providers.fault import CallFailed, Fault, MaybeSent, NotSent
 
 BODY_BYTES_MAX = 1024 * 1024
 """Bytes of one reply, decompressed; the largest documented one of any dialect (a page of 100 people) has 1 MB."""
@@ -33,40 +33,6 @@ IDLE_CONNECTION_S = 30.0
 USER_AGENT = "data-enrichment-service"
 
 _NOTHING_LEFT = "client error (Connect)"
-
-
-class Fault(enum.StrEnum):
-    """Why there is no reply: a closed set. The first five prove that nothing left this machine."""
-
-    NO_PERMIT = "NO_PERMIT"
-    DNS = "DNS"
-    CONNECT = "CONNECT"
-    CONNECT_TIMEOUT = "CONNECT_TIMEOUT"
-    UNSENDABLE = "UNSENDABLE"
-    TIMEOUT = "TIMEOUT"
-    CONNECTION_LOST = "CONNECTION_LOST"
-    CUT_BODY = "CUT_BODY"
-    NOT_HTTP = "NOT_HTTP"
-    BODY_TOO_LARGE = "BODY_TOO_LARGE"
-
-
-class CallFailed(TransientError):
-    """A call ended without a reply that can be read."""
-
-    reason = "CALL_FAILED"
-
-    def __init__(self, fault: Fault) -> None:
-        """Take the fault; the library's message is left out, because it carries the URL and with it keys and names."""
-        super().__init__(f"no reply: {fault.value}")
-        self.fault = fault
-
-
-class NotSent(CallFailed):
-    """Nothing left this machine: nothing can have been charged."""
-
-
-class MaybeSent(CallFailed):
-    """The request may have arrived, been worked on and been charged."""
 
 
 class Reply(msgspec.Struct, frozen=True):

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from des.providers.contract import Outcome, OutcomeKind
+from des.providers.fault import CallFailed, Fault, MaybeSent, NotSent
 from des.providers.rate_headers import retry_after
-from des.providers.transport import CallFailed, Fault, MaybeSent, NotSent, Reply
+from des.providers.transport import Reply
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,9 +33,10 @@ from des.providers.dialects.packed import Asked, Packing, shared_out
 from des.providers.dialects.phone_jobs import PHONE, Job, PhoneJobs
 from des.providers.dialects.positions import is_out_of_order
 from des.providers.dialects.rates import reopens_at
+from des.providers.fault import CallFailed
 from des.providers.person import domain_of, linkedin_handle_of, name_of
 from des.providers.rate_headers import Window
-from des.providers.transport import CallFailed, Reply, Transport
+from des.providers.transport import Reply, Transport
 from des.providers.values import Values
 from des.providers.verdict import StatusMap, failed_call, refused, unreadable
 

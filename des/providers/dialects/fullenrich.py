@@ -49,8 +49,9 @@ from des.providers.dialects.fullenrich_results import (
 )
 from des.providers.dialects.jobs import Waiting, collect, is_id
 from des.providers.dialects.packed import Asked, Packing
+from des.providers.fault import CallFailed
 from des.providers.person import domain_of, linkedin_handle_of, name_of
-from des.providers.transport import CallFailed, Reply, Transport
+from des.providers.transport import Reply, Transport
 from des.providers.values import Values
 from des.providers.verdict import StatusMap, failed_call, refused, unreadable
 from des.providers.webhook import BodyUnreadable, ReplayWindow, verify

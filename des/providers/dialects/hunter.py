@@ -21,8 +21,9 @@ from des.contact import Contact, FieldType
 from des.providers.account import Account
 from des.providers.contract import MISS, Outcome, OutcomeKind, Question, Replay, Traits, Value
 from des.providers.dialects.dialect import Dialect
+from des.providers.fault import CallFailed
 from des.providers.person import domain_of, linkedin_handle_of
-from des.providers.transport import CallFailed, Reply, Transport
+from des.providers.transport import Reply, Transport
 from des.providers.values import Values
 from des.providers.verdict import StatusMap, failed_call, refused, unreadable
 

@@ -14,7 +14,8 @@ from typing import Protocol, TypeVar
 
 from des.contact import FREE
 from des.providers.contract import Outcome, OutcomeKind
-from des.providers.transport import CallFailed, Reply
+from des.providers.fault import CallFailed
+from des.providers.transport import Reply
 from des.providers.verdict import retry_at
 
 POLLS_AT_ONCE = 8

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
 from des.providers.contract import Outcome, OutcomeKind, Question
-from des.providers.transport import Fault
+from des.providers.fault import Fault
 
 Query = TypeVar("Query")
 """What a vendor is told about one person."""

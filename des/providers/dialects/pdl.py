@@ -30,9 +30,10 @@ from des.providers.contract import MISS, Outcome, OutcomeKind, Question, Replay,
 from des.providers.dialects.dialect import Billing, ChargedOn, Correlation, Dialect, Reconcile
 from des.providers.dialects.packed import Asked, Packing, shared_out
 from des.providers.dialects.rates import reopens_at
+from des.providers.fault import CallFailed
 from des.providers.person import domain_of, linkedin_handle_of, name_of
 from des.providers.rate_headers import Window
-from des.providers.transport import CallFailed, Reply, Transport
+from des.providers.transport import Reply, Transport
 from des.providers.values import Values
 from des.providers.verdict import StatusMap, failed_call, refused, unreadable
 

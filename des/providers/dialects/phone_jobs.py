@@ -14,8 +14,9 @@ import msgspec
 from des.clock import Clock
 from des.contact import FieldType
 from des.providers.contract import Outcome, OutcomeKind, Value
+from des.providers.fault import CallFailed
 from des.providers.rate_headers import RETRY_AFTER_S_MAX
-from des.providers.transport import CallFailed, Reply, Transport
+from des.providers.transport import Reply, Transport
 from des.providers.values import Values
 from des.providers.verdict import retry_at
 

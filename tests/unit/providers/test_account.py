@@ -11,8 +11,9 @@ import pytest
 from des.clock import SystemClock
 from des.providers.account import Account
 from des.providers.dialects import apollo, dropcontact, fullenrich, hunter, pdl, prospeo
+from des.providers.fault import Fault, NotSent
 from des.providers.rate_headers import COMMON, Window
-from des.providers.transport import Fault, NotSent, Transport
+from des.providers.transport import Transport
 from tests.unit.providers.raw_server import Behaviour, RawServer, raw_server
 
 NOW = 1_790_000_000.0  # 2026-09-21T14:13:20Z

@@ -12,7 +12,8 @@ from des.contact import Contact
 from des.providers.contract import Collects, Outcome, OutcomeKind, Question, Replay
 from des.providers.dialects.dropcontact import DIALECT, Dropcontact, query
 from des.providers.dialects.dropcontact_results import Submitted, read_handle
-from des.providers.transport import CallFailed, Fault, MaybeSent, NotSent, Reply
+from des.providers.fault import CallFailed, Fault, MaybeSent, NotSent
+from des.providers.transport import Reply
 from des.providers.values import Values
 
 FIELDS = ("professional_email",)

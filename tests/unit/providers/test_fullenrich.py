@@ -13,7 +13,8 @@ from des.contact import Contact
 from des.providers.contract import MISS, Collects, Outcome, OutcomeKind, Question, Replay
 from des.providers.dialects.fullenrich import DIALECT, FullEnrich, entry
 from des.providers.dialects.fullenrich_results import JOB_STATUSES, Mark, Submitted, read_handle
-from des.providers.transport import CallFailed, Fault, MaybeSent, NotSent, Reply
+from des.providers.fault import CallFailed, Fault, MaybeSent, NotSent
+from des.providers.transport import Reply
 from des.providers.values import Values
 from des.providers.webhook import BodyUnreadable, Replayed, SignatureMissing, SignatureWrong
 

@@ -9,7 +9,8 @@ from pyreqwest.http import HeaderMap
 from des.clock import SystemClock
 from des.providers.contract import Outcome, OutcomeKind, Value
 from des.providers.dialects.phone_jobs import Job, PhoneJobs
-from des.providers.transport import CallFailed, Fault, MaybeSent, NotSent, Reply, Transport
+from des.providers.fault import CallFailed, Fault, MaybeSent, NotSent
+from des.providers.transport import Reply, Transport
 from des.providers.values import Values
 
 EMAIL = {"professional_email": Value("john.doe@sayprimer.com", 0.95, "valid")}

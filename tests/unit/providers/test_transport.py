@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from des.errors import ConfigError
-from des.providers.transport import Fault, MaybeSent, NotSent, Reply, Transport
+from des.providers.fault import Fault, MaybeSent, NotSent
+from des.providers.transport import Reply, Transport
 from tests.unit.providers.raw_server import HEAD, Behaviour, RawServer, raw_server, reset, unused_port
 
 DEADLINE_S = 0.3

@@ -3,7 +3,7 @@
 import pytest
 
 from des.providers.contract import OutcomeKind
-from des.providers.transport import CallFailed, Fault, MaybeSent, NotSent
+from des.providers.fault import CallFailed, Fault, MaybeSent, NotSent
 from des.providers.verdict import failed_call
 
 PROOFS = [Fault.DNS, Fault.CONNECT, Fault.CONNECT_TIMEOUT]

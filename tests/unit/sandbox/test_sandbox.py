@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from des.providers.transport import MaybeSent, Transport
+from des.providers.fault import MaybeSent
+from des.providers.transport import Transport
 from des.sandbox.book import Book
 from des.sandbox.faults import BULK_FAULTS, Fault, FaultDraw, FaultPlan, Latency, LatencyKind
 from des.testing.sandbox import SandboxThread, sandbox_thread
