@@ -56,13 +56,18 @@ class BareProvider(asyncio.Protocol):
 async def serve(port: int, delay_s: float) -> None:
     """Listen on loopback until SIGTERM or SIGINT; port 0 takes a free one."""
     loop = asyncio.get_running_loop()
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
     server = await loop.create_server(lambda: BareProvider(delay_s), "127.0.0.1", port, backlog=1024)
     print(json.dumps({"url": f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"}), flush=True)
-    await stopped.wait()
+    await until_stopped()
     server.close()
+
+
+async def until_stopped() -> None:
+    """Wait for SIGTERM or SIGINT."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    await stopped.wait()
 
 
 def main() -> None:

@@ -86,6 +86,7 @@ class Aggregate:
         self._rows: list[ContactRow] = []
         self._rewrites: list[ContactRow] = []
         self.more_in_store = False
+        self._in_store: int | None = None
         self.in_work = 0
         self.held = 0
         self.cancelled = False
@@ -104,6 +105,16 @@ class Aggregate:
         if not (self._waiting or self.more_in_store) or self._loading:
             return 0
         return max(0, ERID_WINDOW_CONTACTS_MAX - self.in_work - self.room)
+
+    @property
+    def waiting(self) -> int:
+        """Contacts not in work yet; a whole window where it is not known how many there are."""
+        in_store = 0
+        if self.more_in_store:
+            if self._in_store is None:
+                return ERID_WINDOW_CONTACTS_MAX
+            in_store = self._in_store
+        return in_store + sum(len(live.accepted.batch.contacts) - live.next_index for live in self._waiting)
 
     @property
     def known(self) -> list[int]:
@@ -130,16 +141,18 @@ class Aggregate:
         if self._loading:
             self._came_while_loading = True
         elif self.more_in_store or len(self._waiting) >= BATCH_REFS_PER_ERID_MAX:
-            self.more_in_store = True
+            self.store_has_more(contacts=len(accepted.batch.contacts))
         else:
             self._hold(accepted)
 
-    def store_has_more(self, options: OptionsInForce = UNSAID) -> None:
-        """Hear that Postgres may hold open batches that are not known here, and of the ERID's options."""
+    def store_has_more(self, options: OptionsInForce = UNSAID, contacts: int | None = None) -> None:
+        """Hear that Postgres may hold open batches, of so many contacts, that are not known here; and of the options."""
         self._learn(options)
         if self._loading:
             self._came_while_loading = True
         else:
+            before = self._in_store if self.more_in_store else 0
+            self._in_store = None if before is None or contacts is None else before + contacts
             self.more_in_store = True
 
     def granted(self, contacts: int, now: float) -> None:
@@ -154,7 +167,7 @@ class Aggregate:
         being accepted at this moment is left to `accepted` (see Loader).
         """
         self._loading = False
-        self.more_in_store = not complete or self._came_while_loading
+        self.more_in_store, self._in_store = not complete or self._came_while_loading, None
         for accepted in batches:
             self._hold(accepted)
         self._start(now)

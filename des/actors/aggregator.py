@@ -25,7 +25,7 @@ from des.actors.mail import (
 from des.actors.scheduler import Scheduler
 from des.actors.turns import Turns
 from des.ledger import Saving, Settlement
-from des.options import UNSAID, Options, OptionsInForce
+from des.options import PRIORITY_DEFAULT, UNSAID, Options, OptionsInForce
 from des.providers.ask import Ask
 from des.providers.contract import Outcome, Question
 from des.providers.waterfall import Step, Waterfall
@@ -140,6 +140,17 @@ class Aggregator:
         return 0 if self.dead or self.resting else self._aggregate.wants
 
     @property
+    def waiting(self) -> int:
+        """Contacts that are not in work yet."""
+        return self._aggregate.waiting
+
+    @property
+    def priority(self) -> int:
+        """Of its ERID, by its options."""
+        priority = self._aggregate.options.options.priority
+        return PRIORITY_DEFAULT if priority is None else priority
+
+    @property
     def in_work(self) -> int:
         """Contacts in work."""
         return self._aggregate.in_work
@@ -238,8 +249,8 @@ class Aggregator:
                 aggregate.accepted(batch)
             case Loaded(batches, complete):
                 aggregate.loaded(batches, now, complete=complete)
-            case StoreHasMore(options):
-                aggregate.store_has_more(options)
+            case StoreHasMore(options, contacts):
+                aggregate.store_has_more(options, contacts)
             case OverBudget(step, items, scope):
                 aggregate.over_budget(step, items, scope, now)
             case Withdrawn(step, items):

@@ -18,9 +18,13 @@ class Accepted(msgspec.Struct, frozen=True, gc=False):
 
 
 class StoreHasMore(msgspec.Struct, frozen=True, gc=False):
-    """Postgres may hold open batches that the aggregator does not know, and newer options of the ERID."""
+    """Postgres may hold open batches that the aggregator does not know, and newer options of the ERID.
+
+    `contacts`: how many they have, where that is known.
+    """
 
     options: OptionsInForce = UNSAID
+    contacts: int | None = None
 
 
 class Granted(msgspec.Struct, frozen=True, gc=False):

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from des.actors.aggregator import Aggregator, Parts
 from des.actors.mail import Accepted, Cancel, StoreHasMore
 from des.actors.supervisor import Supervisor
-from des.limits import AGGREGATORS_MAX, CONTACTS_HELD_MAX
+from des.limits import AGGREGATORS_MAX, CONTACTS_HELD_MAX, SMALL_AGGREGATORS_MAX
 from des.options import UNSAID, OptionsInForce
+from des.providers.rota import SMALL_CONTACTS_MAX
 from des.store.contract import AcceptedBatch, Erid, Outstanding, partition_of
 
 
@@ -96,11 +97,13 @@ class Router:
             if accepted.partition not in self._epochs:
                 continue
             batch = accepted.batch
-            aggregator = self._aggregator((batch.tenant, batch.erid), accepted.partition, accepted.options)
+            contacts = len(batch.contacts)
+            places_more = SMALL_AGGREGATORS_MAX if contacts <= SMALL_CONTACTS_MAX else 0
+            aggregator = self._aggregator((batch.tenant, batch.erid), accepted.partition, accepted.options, places_more)
             if aggregator is None:
                 continue
-            if self._contacts_held + len(batch.contacts) > CONTACTS_HELD_MAX:
-                aggregator.tell(StoreHasMore(accepted.options))
+            if self._contacts_held + contacts > CONTACTS_HELD_MAX:
+                aggregator.tell(StoreHasMore(accepted.options, contacts))
             else:
                 aggregator.tell(Accepted(accepted))
 
@@ -165,14 +168,19 @@ class Router:
 
     # ---- inside --------------------------------------------------------------------------------------------------
 
-    def _aggregator(self, erid: Erid, partition: int, options: OptionsInForce = UNSAID) -> Aggregator | None:
-        """Find the ERID's aggregator or make one with these options; None where a scan has to come back to it."""
+    def _aggregator(
+        self, erid: Erid, partition: int, options: OptionsInForce = UNSAID, places_more: int = 0
+    ) -> Aggregator | None:
+        """Find the ERID's aggregator or make one with these options; None where a scan has to come back to it.
+
+        `places_more`: beyond AGGREGATORS_MAX.
+        """
         aggregator = self._aggregators.get(erid)
         if aggregator is not None:
             return aggregator
         if self._parts is None or self._supervisor.is_rebuilding(erid):
             return None
-        if not self._place.is_set():
+        if len(self._aggregators) >= AGGREGATORS_MAX + places_more:
             self._on_dirty(partition)
             return None
         aggregator = Aggregator(erid, partition, self._epochs[partition], self._parts, options)

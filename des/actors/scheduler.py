@@ -1,7 +1,9 @@
-"""Decides whose contacts are taken into work next: tenants in turn, and within a tenant its ERIDs in turn.
+"""Decides whose contacts are taken into work next: tenants in turn, and within a tenant its ERIDs (see providers/rota).
 
 The contacts in work of a whole process are bounded; who wants some stands in line, gets at most a chunk, and goes to
-the end of its tenant's line. What a commit finishes, or an aggregator gives back, is granted to the next.
+the end of its tenant's line. What a commit finishes, or an aggregator gives back, is granted to the next. Some of the
+room is for small ones only, so that one contact behind a million finds a place at once. Contacts that wait for a paused
+provider take no room from those that need not wait, up to a bound.
 """
 
 import asyncio
@@ -10,7 +12,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from des.clock import Clock
-from des.limits import CONTACTS_IN_WORK_MAX
+from des.limits import CONTACTS_IN_WORK_MAX, CONTACTS_PARKED_MAX
+from des.providers.rota import SMALL_CONTACTS_MAX, Rota
 
 CHUNK_CONTACTS = 1_000
 """Most contacts of one grant: large enough for the bulk statements, small enough that others have their turn soon."""
@@ -18,6 +21,10 @@ CHUNK_CONTACTS = 1_000
 CHUNK_LEAST = 256
 """Room that has to be free before anybody is granted some: crumbs would make each ERID load a batch for a few of its
 contacts, keep the rest in memory and commit in crumbs too (bench backlog: half the speed, four times the memory)."""
+
+
+SMALL_ROOM = 1_024
+"""Room that only small ones are granted; an eighth of it all where that is less."""
 
 
 class Wanting(Protocol):
@@ -30,8 +37,16 @@ class Wanting(Protocol):
         """Whose it is."""
 
     @property
+    def priority(self) -> int:
+        """The higher, the sooner, among those of its tenant."""
+
+    @property
     def wants(self) -> int:
         """Contacts it could take now."""
+
+    @property
+    def waiting(self) -> int:
+        """Contacts it has waiting: all of them, or a whole window where that is not known."""
 
     def granted(self, contacts: int) -> None:
         """Take up to so many into work."""
@@ -46,9 +61,12 @@ class Scheduler:
         self._grants: deque[list[float]] = deque()
         self._observe: Callable[[float], None] = lambda _: None
         self._free = self._contacts_max = contacts_max
-        self._least = min(CHUNK_LEAST, contacts_max)
-        self._lines: dict[str, deque[Wanting]] = {}
+        self._small_room = min(SMALL_ROOM, contacts_max // 8)
+        self._least = min(CHUNK_LEAST, contacts_max - self._small_room)
+        self._parked = 0
+        self._lines: dict[str, Rota[Wanting]] = {}
         self._tenants: deque[str] = deque()
+        self._smalls = 0
         self._open = True
         self._nothing = asyncio.Event()
         self._nothing.set()
@@ -73,9 +91,9 @@ class Scheduler:
         wanting.in_line = True
         line = self._lines.get(wanting.tenant)
         if line is None:
-            line = self._lines[wanting.tenant] = deque()
+            line = self._lines[wanting.tenant] = Rota()
             self._tenants.append(wanting.tenant)
-        line.append(wanting)
+        self._smalls += line.add(wanting, wanting.waiting, wanting.priority)
         self._grant()
 
     def give_back(self, contacts: int) -> None:
@@ -86,6 +104,12 @@ class Scheduler:
             self._grant()
         if self._free == self._contacts_max:
             self._nothing.set()
+
+    def park(self, contacts: int) -> None:
+        """Hear how many contacts in work wait for a paused provider: as many others may be taken into work."""
+        self._parked = min(contacts, CONTACTS_PARKED_MAX)
+        if self._tenants:
+            self._grant()
 
     async def finished(self) -> None:
         """Wait until nothing is in work."""
@@ -101,22 +125,40 @@ class Scheduler:
         self._grant()
 
     def _grant(self) -> None:
-        while self._free >= self._least and self._tenants and self._open:
-            tenant = self._tenants[0]
-            line = self._lines[tenant]
-            wanting = line.popleft()
-            wanting.in_line = False
-            if line:
-                self._tenants.rotate(-1)
+        while self._open and self._tenants:
+            room = self._free + self._parked
+            large_room = room - self._small_room
+            if large_room >= self._least:
+                self._grant_to(self._next(small_only=False), large_room)
+            elif room > 0 and self._smalls:
+                self._grant_to(self._next(small_only=True), min(room, SMALL_CONTACTS_MAX))
             else:
-                self._tenants.popleft()
-                del self._lines[tenant]
-            contacts = min(wanting.wants, CHUNK_CONTACTS, self._free)
-            if contacts > 0:
-                self._free -= contacts
-                self._nothing.clear()
-                self._grants.append([self._clock.monotonic(), contacts])
-                wanting.granted(contacts)
+                return
+
+    def _grant_to(self, wanting: Wanting | None, room: int) -> None:
+        if wanting is None:
+            return
+        contacts = min(wanting.wants, wanting.waiting, CHUNK_CONTACTS, room)
+        if contacts > 0:
+            self._free -= contacts
+            self._nothing.clear()
+            self._grants.append([self._clock.monotonic(), contacts])
+            wanting.granted(contacts)
+
+    def _next(self, *, small_only: bool) -> Wanting | None:
+        """Take the next of the next tenant out of its line, and put the tenant behind the others."""
+        tenant = self._tenants.popleft()
+        line = self._lines[tenant]
+        smalls = line.smalls
+        wanting = line.next(small_only=small_only)
+        self._smalls += line.smalls - smalls
+        if line:
+            self._tenants.append(tenant)
+        else:
+            del self._lines[tenant]
+        if wanting is not None:
+            wanting.in_line = False
+        return wanting
 
     def _age(self, contacts: int) -> None:
         while contacts > 0 and self._grants:

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from des.ledger import Saving, Settlement
-from des.options import Options
+from des.options import PRIORITY_DEFAULT, Options
 from des.providers.contract import Outcome, Question
 from des.providers.waterfall import Step
 
@@ -13,8 +13,8 @@ from des.providers.waterfall import Step
 class Asker(Protocol):
     """Who hears the answers: an aggregator's shell. Both calls are synchronous and must not raise.
 
-    `withdraws`: a question of its that failed is to come back rather than be asked again. `options`: those of its ERID at
-    the moment.
+    `withdraws`: a question of its that failed is to come back rather than be asked again. `options`: those of its ERID
+    at the moment.
     """
 
     tenant: str
@@ -50,7 +50,7 @@ class Asker(Protocol):
 class Ask:
     """Questions of one ERID for one step; `items` are the asker's own and come back with the answers."""
 
-    __slots__ = ("asker", "attempts", "erid", "items", "questions", "size", "step", "tenant")
+    __slots__ = ("asker", "attempts", "erid", "items", "priority", "questions", "size", "step", "tenant")
 
     def __init__(
         self,
@@ -72,6 +72,8 @@ class Ask:
         self.questions = questions
         self.size = len(questions)
         self.attempts = attempts
+        priority = asker.options.priority
+        self.priority = PRIORITY_DEFAULT if priority is None else priority
 
     def again(self, indexes: Sequence[int], attempts: int) -> "Ask":
         """Make an ask of some of these questions, to be put once more."""

@@ -14,6 +14,7 @@ class Bundle:
     tenant: str
     erid: int
     size: int
+    priority: int = 4
 
 
 def taken(queue: FairQueue[Bundle], questions_max: int) -> list[tuple[str, int, int]]:
@@ -23,8 +24,34 @@ def taken(queue: FairQueue[Bundle], questions_max: int) -> list[tuple[str, int, 
 def test_erids_take_turns_question_by_question() -> None:
     queue: FairQueue[Bundle] = FairQueue()
     queue.put(Bundle("t", 1, 1_000_000))
-    queue.put(Bundle("t", 2, 2))
+    queue.put(Bundle("t", 2, 1_000))
     assert [taken(queue, 1)[0][1] for _ in range(5)] == [1, 2, 1, 2, 1]
+
+
+def test_a_small_one_does_not_wait_for_a_thousand_large_ones() -> None:
+    queue: FairQueue[Bundle] = FairQueue()
+    for erid in range(1_000):
+        queue.put(Bundle("t", erid, 1_000))
+    queue.put(Bundle("t", -1, 2))
+    assert [taken(queue, 1)[0][1] for _ in range(3)] == [-1, -1, 0]
+
+
+def test_small_ones_without_end_do_not_keep_a_large_one_for_ever() -> None:
+    queue: FairQueue[Bundle] = FairQueue()
+    queue.put(Bundle("t", -1, 1_000))
+    for erid in range(100):
+        queue.put(Bundle("t", erid, 1))
+    order = [taken(queue, 1)[0][1] for _ in range(18)]
+    assert [place for place, erid in enumerate(order) if erid == -1] == [8, 17]
+
+
+def test_a_higher_priority_goes_first_among_those_of_its_tenant_only() -> None:
+    queue: FairQueue[Bundle] = FairQueue()
+    queue.put(Bundle("t", 1, 40))
+    queue.put(Bundle("t", 2, 40, priority=9))
+    queue.put(Bundle("t", 3, 1, priority=0))
+    queue.put(Bundle("u", 4, 40))
+    assert [taken(queue, 40)[0][1] for _ in range(4)] == [2, 4, 1, 3]
 
 
 def test_tenants_take_turns_whatever_their_number_of_erids() -> None:
