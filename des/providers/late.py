@@ -84,11 +84,11 @@ class LateAnswers:
 
     async def _look(self, dispatcher: PaidDispatcher) -> int:
         """Collect what is due; answer how many jobs there were."""
-        due = await self._jobs.overdue(dispatcher.traits.name, dispatcher.awaited, JOBS_PER_LOOK)
+        due = await self._jobs.overdue(dispatcher.traits.name, dispatcher.collector.calls, JOBS_PER_LOOK)
         delivered = [(job, _outcome(job.delivered)) for job in due if job.delivered]
         polled = [job for job in due if not job.delivered]
-        outcomes = await dispatcher.collect([job.handle for job in polled]) if polled else []
-        unheard = [pair for pair in delivered if not dispatcher.deliver(*pair)]
+        outcomes = await dispatcher.collector.collect([job.handle for job in polled]) if polled else []
+        unheard = [pair for pair in delivered if not dispatcher.collector.deliver(*pair)]
         pairs = [*unheard, *zip(polled, outcomes, strict=True)]
         if pairs:
             settlements = [self._settlement(dispatcher, *pair) for pair in pairs]

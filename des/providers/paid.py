@@ -13,7 +13,8 @@ again where the dialect says that this is free, else kept for a person (`hold`),
 
 import asyncio
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import assert_never
 from uuid import UUID, uuid4
 
@@ -29,7 +30,6 @@ from des.ledger import (
     CallState,
     Claim,
     Decision,
-    Job,
     Key,
     Ledger,
     Saving,
@@ -38,6 +38,7 @@ from des.ledger import (
 )
 from des.providers.ahead import Ahead
 from des.providers.ask import Ask, Asker
+from des.providers.collector import Collector
 from des.providers.contract import (
     Collects,
     Outcome,
@@ -51,7 +52,6 @@ from des.providers.dispatcher import Dispatcher, Slices
 from des.providers.hearing import Hearing
 from des.providers.names import person_key
 from des.providers.paying import Paying, Terms, as_first_asked, outcome_of
-from des.providers.polls import Polls
 from des.providers.room import Room
 from des.telemetry import Event, logger
 
@@ -86,7 +86,14 @@ class PaidDispatcher(Dispatcher):
         self._ledger = ledger
         self._terms = terms
         self._twins: dict[Key, list[Paying]] = {}
-        self._polls = Polls(clock)
+        self.collector = Collector(
+            provider,
+            clock,
+            terms.wait_s,
+            permitted=partial(self._permitted, polls=True),
+            conclude=self._collected,
+            give_up=self._wait_no_longer,
+        )
         self._ready: deque[Paying] = deque()
         self._full_at = 0.0
         self._ahead = Ahead(provider.traits)
@@ -106,14 +113,9 @@ class PaidDispatcher(Dispatcher):
         return isinstance(self.provider, Collects)
 
     @property
-    def awaited(self) -> Collection[UUID]:
-        """Calls whose answer contacts of this process wait for."""
-        return self._polls.calls
-
-    @property
     def pending(self) -> int:
         """Calls whose answer the vendor is still working on."""
-        return len(self._polls)
+        return len(self.collector)
 
     @property
     def waiting(self) -> int:
@@ -125,7 +127,7 @@ class PaidDispatcher(Dispatcher):
         await super().start()
         self._tasks.spawn(self._claim_ahead(), "claim")
         if self.answers_later:
-            self._tasks.spawn(self._collect(), "collect")
+            self._tasks.spawn(self.collector.run(), "collect")
 
     async def stop(self) -> None:
         """See Dispatcher; open claims and handles are in Postgres."""
@@ -135,7 +137,7 @@ class PaidDispatcher(Dispatcher):
         self._twins.clear()
         self._ready.clear()
         self._hearing.tell()
-        self._polls.clear()
+        self.collector.clear()
 
     def submit(self, ask: Ask) -> None:
         """See Dispatcher."""
@@ -256,7 +258,7 @@ class PaidDispatcher(Dispatcher):
                 self._tell_kept(one, outcome_of(decision.answer))
             case Verdict.PENDING:
                 one.call_id, one.is_job, one.is_replay = decision.call_id, True, decision.replay
-                self._wait(one, decision.handle, 0.0)
+                self.collector.wait(one, decision.handle, 0.0)
             case Verdict.IN_FLIGHT | Verdict.STALE | Verdict.ANSWERED:
                 self._look_again(one, TWIN_LOOK_S)
             case Verdict.HELD:
@@ -358,7 +360,7 @@ class PaidDispatcher(Dispatcher):
             case OutcomeKind.PENDING:
                 one.is_job = True
                 one.ask.asker.settle([self._terms.settlement(one, outcome, CallState.PENDING)])
-                self._wait(one, outcome.handle, outcome.poll_at or 0.0)
+                self.collector.wait(one, outcome.handle, outcome.poll_at or 0.0)
             case OutcomeKind.UNKNOWN:
                 one.ask.asker.settle([self._terms.settlement(one, outcome, CallState.UNKNOWN)])
                 if self.traits.replay is not Replay.NEVER_FREE or self._terms.unknown is UnknownPolicy.RETRY:
@@ -447,49 +449,12 @@ class PaidDispatcher(Dispatcher):
 
     # ---- answers that come later -----------------------------------------------------------------------------------
 
-    async def _collect(self) -> None:
-        """Ask for answers when their time has come, many handles at once."""
-        while True:
-            await self._collect_group(await self._polls.due())
+    def _collected(self, one: Paying, outcome: Outcome) -> None:
+        self._conclude(one, outcome)
+        self._tell_unless_busy()
 
-    async def collect(self, handles: Sequence[str]) -> Sequence[Outcome]:
-        """Ask the provider for answers, at its permitted rate: an outcome each, `pending` where it failed to say."""
-        await self._permitted(polls=True)
-        outcomes: Sequence[Outcome] = []
-        if isinstance(self.provider, Collects):
-            try:
-                outcomes = await self.provider.collect(handles)
-            except Exception as error:
-                # A provider's bug must not lose the handles: they are asked for again.
-                log.exception(Event.PROVIDER_FAILED, provider=self.traits.name, error=str(error))
-        return outcomes if len(outcomes) == len(handles) else [Outcome(OutcomeKind.PENDING)] * len(handles)
-
-    def deliver(self, job: Job, outcome: Outcome) -> bool:
-        """Take an answer that the vendor has sent by itself; False where nobody waits for it here."""
-        one = self._polls.take_out(job.call_id)
-        if one is not None:
-            self._conclude(one, outcome)
-            self._tell_unless_busy()
-        return one is not None
-
-    async def _collect_group(self, due: list[tuple[Paying, str]]) -> None:
-        outcomes = await self.collect([handle for _, handle in due])
-        for (one, handle), outcome in zip(due, outcomes, strict=True):
-            match outcome.kind:
-                case OutcomeKind.PENDING | OutcomeKind.RATE_LIMITED | OutcomeKind.TRANSIENT | OutcomeKind.UNAUTHORIZED:
-                    at = outcome.poll_at or outcome.retry_at or self._clock.time() + REPLAY_LOOK_S
-                    self._wait(one, outcome.handle or handle, at)
-                case _:
-                    self._conclude(one, outcome)
-
-    def _wait(self, one: Paying, handle: str, poll_at: float) -> None:
-        """Look again at that time (seconds since the epoch), or let its contact wait no longer."""
-        now = self._clock.monotonic()
-        one.waits_until = one.waits_until or now + self._terms.wait_s
-        if now < one.waits_until:
-            self._polls.put(one, handle, min(poll_at - self._clock.time(), one.waits_until - now))
-            return
-        # An error is not a miss: the field fails and nobody else is paid for it. It is found when the answer comes.
+    def _wait_no_longer(self, one: Paying, handle: str, poll_at: float) -> None:
+        """End the question: an error is not a miss, so nobody else is paid for it; a later answer is found yet."""
         pending = Outcome(OutcomeKind.PENDING, handle=handle, poll_at=poll_at)
         one.ask.asker.settle([self._terms.settlement(one, pending, CallState.PENDING)])
         outcome = Outcome(OutcomeKind.PENDING, reason=f"STILL_WAITING {one.call_id}", call_id=one.call_id)
