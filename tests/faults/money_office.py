@@ -150,6 +150,13 @@ class Office:
             while await self.value(query, *arguments) != expected:
                 await clock.sleep(LOOK_S)
 
+    async def holds(self, condition: Callable[[], bool]) -> None:
+        """Wait until something holds that no commit tells of."""
+        clock = SystemClock()
+        async with asyncio.timeout(WITHIN_S):
+            while not condition():
+                await clock.sleep(LOOK_S)
+
     async def value(self, query: str, *arguments: object) -> Any:
         """First value of the first row."""
         async with self.database.connection() as connection:

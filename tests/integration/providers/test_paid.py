@@ -1,5 +1,6 @@
 """Paid providers on a real Postgres and a real sandbox: asked once, settled with what was found, billed as charged."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -10,6 +11,7 @@ import pytest
 from des.contact import Contact, FieldState
 from des.errors import CommitUnknown
 from des.ledger import CallState, Claim, Decision, Ledger
+from des.options import Options
 from des.providers.contract import Provider, UnknownPolicy
 from des.providers.names import person_key
 from des.providers.paying import Terms
@@ -17,7 +19,9 @@ from des.sandbox.faults import Fault, FaultPlan, Latency
 from des.sandbox.server import Sandbox
 from des.store.ledger import Cap, Caps
 from des.store.postgres import Database
+from des.store.serving import EnrichmentStore
 from des.testing.sandbox import sandbox_thread
+from des.wire import decode_contacts
 from tests.faults.money_books import AT_REST, Books, bills_are_charged, receipts_are_charged, violations
 from tests.faults.money_buyers import people_of
 from tests.faults.money_office import PEOPLE, SEED, Office, apollo, hunter, known_to, pdl, plain_ledger
@@ -106,6 +110,47 @@ async def test_what_was_answered_is_not_asked_again(offices: Offices) -> None:
     assert [(one.source, one.cost, one.saved) for one in results] == [("", 1.0, 0.0), ("answer_store", 0.0, 1.0)]
     assert (bill(books), saved) == ((1, 1), CREDIT)
     assert violations(books) == {}
+
+
+class Gated:
+    """A ledger that decides on nothing while the gate is shut."""
+
+    def __init__(self, gate: asyncio.Event, database: Database, owner: UUID) -> None:
+        self._ledger = plain_ledger(database, owner)
+        self._gate = gate
+
+    async def claim(self, claims: Sequence[Claim]) -> Sequence[Decision]:
+        await self._gate.wait()
+        return await self._ledger.claim(claims)
+
+
+async def test_an_erid_that_wants_it_new_pays_again_and_the_others_have_it(
+    database: Database, offices: Offices
+) -> None:
+    """Two objects that ask together, of which one takes what is kept: neither decides for the other."""
+    third, gate = UUID(int=3), asyncio.Event()
+    gate.set()
+    await EnrichmentStore(database, decode_contacts).create("default", OTHER_ERID, Options(max_age_s=0.0))
+    async with offices.open(pdl, partial(Gated, gate)) as office:
+        await office.ask(ERID, [JOHN])
+        await office.finished(1)
+        await office.execute("update answer set answered_at = now() - interval '1 day'")
+        gate.clear()
+        await office.ask(ERID, known_to("pdl", 2)[1:])
+        await office.holds(lambda: office.dispatcher.waiting == 0)
+        await office.ask(third, [JOHN])
+        await office.ask(OTHER_ERID, [JOHN, LOUD])
+        await office.holds(lambda: office.dispatcher.waiting == 3)
+        gate.set()
+        await office.finished(5)
+        results, books = await office.results(), await office.books()
+        oldest_s = await office.value("select max(extract(epoch from now() - answered_at))::int from answer")
+    assert sorted(one.source for one in results) == ["", "", "", "answer_store", "coalesced"]
+    assert [one.source for one in results[2:4]] == ["", "coalesced"], "the two of the demanding one"
+    assert sum(one.cost for one in results) == 3.0
+    assert oldest_s < 60, "the newer answer has replaced the older one"
+    assert bill(books) == (3, 3)
+    assert violations(books).keys() == {"nobody_is_paid_for_twice"}, "as it was asked for, and nothing else"
 
 
 async def test_a_miss_is_kept_too_and_costs_nothing(offices: Offices) -> None:
