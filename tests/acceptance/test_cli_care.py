@@ -1,4 +1,4 @@
-"""`des quarantine`, `directory`, `config`, `sandbox`, and how every command fails."""
+"""`des quarantine`, `audit`, `directory`, `config`, `sandbox`, and how every command fails."""
 
 import asyncio
 import json
@@ -6,9 +6,10 @@ import urllib.request
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import aio_pika
+import asyncpg
 import pytest
 
 from tests.acceptance.command import Running, des, document, error
@@ -71,6 +72,48 @@ def test_a_directory_is_imported_and_counted(database_url: str, tmp_path: Path) 
         assert (report["imported"], report["rejected"]) == (1, 1)
     assert "line 3" in des("directory", "import", people, settings=settings).stderr
     assert document(des("directory", "stats", "--json", settings=settings))["people"] == 1
+
+
+def test_held_calls_are_listed_and_ended_by_hand(database_url: str) -> None:
+    settings = {"DES_DATABASE_URL": database_url}
+    call_id = uuid4()
+    asyncio.run(hold(database_url, call_id))
+    (held,) = document(des("audit", "--json", settings=settings))["held"]
+    assert (held["id"], held["fields"], held["reserved"]) == (str(call_id), ["professional_email"], 2.0)
+    assert str(call_id) in des("audit", settings=settings).stdout
+
+    resolve = ("audit", "resolve", str(call_id))
+    assert des(*resolve, "--charged", "1", "--not-charged", settings=settings).returncode == 2
+    assert error(des(*resolve, "--charged", "3", "--json", settings=settings))["reason"] == "CHARGED_TOO_MUCH"
+    ended = document(des(*resolve, "--charged", "1", "--json", settings=settings))
+    assert (ended["charged"], ended["released"], ended["asking_again"]) == (1.0, 1.0, 0)
+    assert error(des(*resolve, "--not-charged", "--json", settings=settings))["reason"] == "CALL_NOT_HELD"
+    assert error(des("audit", "resolve", str(uuid4()), "--not-charged", "--json", settings=settings))["reason"] == (
+        "NOT_FOUND"
+    )
+    books = document(des("audit", "--billed", "pdl=1", "--json", settings=settings))
+    assert (books["agree"], books["held"]) == (True, [])
+    assert [one["why"] for one in books["without_receipt"]] == ["by hand: charged 1"]
+    assert des("audit", "--billed", "pdl=2", settings=settings).returncode == 1
+    assert "--billed takes PROVIDER=CREDITS" in des("audit", "--billed", "pdl", settings=settings).stderr
+
+
+async def hold(database_url: str, call_id: UUID) -> None:
+    """Have a call that may have been charged two credits, of an enrichment that is not there any more."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute(
+            "insert into call (id, tenant, provider, operation, person, erid, partition, owner, epoch, state, reserved,"
+            " reserved_money, fields) values ($1, 'default', 'pdl', 'x', 'n:doe', $1, 0, $1, 1, 'unknown', 2000000, 0,"
+            " '{professional_email}')",
+            call_id,
+        )
+        for scope, name in (("tenant", ""), ("provider", "pdl"), ("erid", str(call_id))):
+            await connection.execute(
+                "insert into budget (tenant, scope, name, reserved) values ('default', $1, $2, 2000000)", scope, name
+            )
+    finally:
+        await connection.close()
 
 
 def test_the_settings_are_shown_without_secrets(tmp_path: Path) -> None:
