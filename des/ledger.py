@@ -127,6 +127,8 @@ class Settlement(msgspec.Struct, frozen=True, gc=False):
     What was reserved is given back and `charged` spent. `answer` is kept for `keep_s` seconds where there is one.
     `handle` and `poll_at` (seconds since the epoch) with PENDING.
     `lesson`: what the call shows of the provider, where that is to be learned.
+    `epoch` where a call was not sent: it is released only while that is the one it is claimed under, since in a later one
+    it is another worker's, who may have sent it.
     """
 
     call_id: UUID
@@ -140,6 +142,7 @@ class Settlement(msgspec.Struct, frozen=True, gc=False):
     handle: str = ""
     poll_at: float = 0.0
     lesson: Lesson | None = None
+    epoch: int | None = None
 
 
 class Saving(msgspec.Struct, frozen=True, gc=False):

@@ -12,6 +12,7 @@ again where the dialect says that this is free, else kept for a person (`hold`),
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
@@ -57,6 +58,8 @@ from des.telemetry import Event, logger
 
 log = logger(__name__)
 
+UNSENT_MAX_S = 1.0
+"""Claims are given back where the provider may not be asked for longer than this."""
 TWIN_LOOK_S = 0.25
 """A call of another worker, or one that is just being released, is looked at again after this long."""
 REPLAY_LOOK_S = 5.0
@@ -280,6 +283,7 @@ class PaidDispatcher(Dispatcher):
         while not self._closing:
             load = self._load()
             if not load:
+                self._to_claim.set()
                 await self._rest()
             elif self._overall is None:
                 await self._send(load)
@@ -289,21 +293,23 @@ class PaidDispatcher(Dispatcher):
 
     def _load(self) -> list[Paying]:
         """Questions of one call, if one may go out now: a full load, or what has come while it lingered."""
+        if not self._ready:
+            return []
         load_max = self.traits.batch_max
-        load: list[Paying] = []
-        if self._ready:
-            now = self._clock.monotonic()
-            delay = max(self._delay_s(), self._full_at - now if len(self._ready) < load_max else 0.0)
-            if delay > 0:
-                self._wake_after(delay)
-                return []
-            load = self._of_a_kind(load_max)
-            self._full_at = now + self.traits.linger_s
-            if len(self._ready) >= load_max:
-                super()._wake(1)
-            elif self._ready:
-                self._wake_after(self.traits.linger_s)
-        if self._ahead.room(len(self._idle) + (not load), len(self._ready)) > 0:
+        now = self._clock.monotonic()
+        delay = max(self._delay_s(), self._full_at - now if len(self._ready) < load_max else 0.0)
+        if UNSENT_MAX_S < self._delay_s() < math.inf:
+            self._give_up_all()
+        if delay > 0:
+            self._wake_after(delay)
+            return []
+        load = self._of_a_kind(load_max)
+        self._full_at = now + self.traits.linger_s
+        if len(self._ready) >= load_max:
+            super()._wake(1)
+        elif self._ready:
+            self._wake_after(self.traits.linger_s)
+        if self._ahead.room(len(self._idle), len(self._ready)) > 0:
             self._to_claim.set()
         return load
 
@@ -334,10 +340,17 @@ class PaidDispatcher(Dispatcher):
             self._conclude(one, outcome)
         self._tell_unless_busy()
 
+    def _give_up_all(self) -> None:
+        """Nothing goes out for a while: what is claimed is given back, rather than lie there as if it had been sent."""
+        given_up, self._ready = self._ready, deque()
+        for one in given_up:
+            self._give_up(one)
+
     def _give_up(self, one: Paying) -> None:
         """Release a claim that was not sent; its twins ask for themselves."""
         state = CallState.UNKNOWN if one.is_replay else CallState.RELEASED
-        one.ask.asker.settle([self._terms.settlement(one, NOT_SENT, state)])
+        settlement = self._terms.settlement(one, NOT_SENT, state)
+        one.ask.asker.settle([msgspec.structs.replace(settlement, epoch=one.ask.asker.epoch)])
         self._look_again(one, 0.0)
 
     # ---- after the call ------------------------------------------------------------------------------------------

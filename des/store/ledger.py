@@ -334,6 +334,7 @@ async def _settle_calls(connection: Connection, settlements: Sequence[Settlement
         [one.poll_at for one in ordered],
         [one.answer.values if one.answer and last[one.key] == one.call_id else "" for one in ordered],
         [one.keep_s for one in ordered],
+        [one.epoch for one in ordered],
     )
     return rows
 

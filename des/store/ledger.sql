@@ -155,11 +155,12 @@ with ended as (
         settled_at = case when u.state in ('settled', 'released') then now() end
     from unnest(
         $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::text[],
-        $9::float8[], $10::text[], $11::float8[]
+        $9::float8[], $10::text[], $11::float8[], $12::bigint[]
     ) as u (
-        id, state, outcome, reason, reference, charged, charged_money, handle, poll_at, answer, keep_s
+        id, state, outcome, reason, reference, charged, charged_money, handle, poll_at, answer, keep_s, epoch
     )
     where c.id = u.id and c.state in ('claimed', 'pending', 'unknown')
+        and (u.epoch is null or c.epoch = u.epoch)
     returning c.*, u.answer, u.keep_s
 ), kept as (
     insert into answer (
