@@ -270,8 +270,7 @@ class PaidDispatcher(Dispatcher):
                 self._look_again(one, self._room.look_after_s(one.ask.erid, self._clock.monotonic()))
             case Verdict.OVER_BUDGET:
                 self._room.found(one.ask.erid)
-                for each in self._with_twins(one):
-                    each.ask.asker.over_budget(each.ask.step, [each.ask.items[each.index]], decision.scope)
+                self._tell_over_budget(one, decision.scope)
             case _:
                 assert_never(decision.verdict)
         return False
@@ -449,12 +448,23 @@ class PaidDispatcher(Dispatcher):
         for each in self._with_twins(one):
             self._hearing.add(each.ask, each.index, outcome)
 
+    def _tell_over_budget(self, one: Paying, scope: str) -> None:
+        """End what a cap leaves no room for; that of an ERID says nothing to twins of others: they ask for themselves."""
+        for each in self._with_twins(one):
+            if scope == "erid" and each.ask.erid != one.ask.erid:
+                self._ask_again(each, 0.0)
+            else:
+                each.ask.asker.over_budget(each.ask.step, [each.ask.items[each.index]], scope)
+
     def _look_again(self, one: Paying, after_s: float) -> None:
         for each in self._with_twins(one):
-            if each.ask.asker.withdraws:
-                each.ask.asker.withdrawn(each.ask.step, [each.ask.items[each.index]])
-            else:
-                self._put_later(each.ask.again([each.index], each.ask.attempts), after_s)
+            self._ask_again(each, after_s)
+
+    def _ask_again(self, each: Paying, after_s: float) -> None:
+        if each.ask.asker.withdraws:
+            each.ask.asker.withdrawn(each.ask.step, [each.ask.items[each.index]])
+        else:
+            self._put_later(each.ask.again([each.index], each.ask.attempts), after_s)
 
     def _with_twins(self, one: Paying) -> Sequence[Paying]:
         """The question and those that wait for its answer, which wait no more."""

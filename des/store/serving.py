@@ -10,8 +10,10 @@ from uuid import UUID
 
 import msgspec
 
+from des import failpoints
 from des.contact import Contact, FieldResult, FieldState
 from des.events import FINISHED_STATES, Event, Progress, enrichment_completed
+from des.failpoints import Failpoint
 from des.ledger import Amount
 from des.options import Change, Options
 from des.store import steering
@@ -104,7 +106,10 @@ class EnrichmentStore:
         """Change its options and resume what a raised budget allows. Raises NotFound, InvalidInput."""
         async with self._database.transaction() as connection:
             resumed = await steering.update(connection, tenant, erid, change)
-            return await self._read(connection, tenant, erid), resumed
+            enrichment = await self._read(connection, tenant, erid)
+            failpoints.hit(Failpoint.UPDATE_BEFORE_COMMIT)
+        failpoints.hit(Failpoint.UPDATE_COMMITTED_NOT_ANSWERED)
+        return enrichment, resumed
 
     async def seal(self, tenant: str, erid: UUID) -> Enrichment:
         """Take no more batches; complete and announce it where nothing is outstanding. Raises NotFound."""

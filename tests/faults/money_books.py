@@ -21,7 +21,7 @@ from des.sandbox.inquiry import Inquiry
 OPEN = frozenset({CallState.CLAIMED, CallState.PENDING, CallState.UNKNOWN})
 
 _CALLS = "select id, provider, person, erid, state, reserved, charged from call"
-_BUDGETS = "select scope, name, reserved, spent from budget"
+_BUDGETS = "select scope, name, reserved, spent, cap from budget"
 _FIELDS = "select erid, fields from contact"
 
 
@@ -51,6 +51,8 @@ class Budget(NamedTuple):
     name: str
     reserved: int
     spent: int
+    cap: int | None = None
+    """Of an ERID; those of tenants and providers are settings."""
 
 
 class Charge(NamedTuple):
@@ -150,6 +152,11 @@ def the_cap_holds(books: Books) -> list[str]:
     return [*over, *_beyond_the_ledger(books)] if over else []
 
 
+def the_caps_of_erids_hold(books: Books) -> list[str]:
+    """No ERID has used more than its cap."""
+    return [f"{one}" for one in books.budgets if one.cap is not None and one.reserved + one.spent > one.cap]
+
+
 def _beyond_the_ledger(books: Books) -> list[str]:
     """Whoever was billed more than the ledger holds for them, with their calls: where to look first."""
     held: Counter[str] = Counter()
@@ -185,6 +192,7 @@ ALWAYS: Sequence[Check] = (
     a_question_is_open_once,
     budgets_are_their_calls,
     the_cap_holds,
+    the_caps_of_erids_hold,
 )
 """What holds at every moment, whatever has just died."""
 AT_REST: Sequence[Check] = (*ALWAYS, bills_are_charged, receipts_are_charged, nothing_is_left_open)

@@ -14,6 +14,7 @@ import pytest
 from des.clock import SystemClock
 from des.contact import Contact, FieldResult, FieldState
 from des.ledger import Amount
+from des.limits import PARTITIONS
 from des.options import Budget, Options
 from des.providers.names import person_key
 from des.providers.paying import Terms
@@ -27,7 +28,7 @@ from des.store.serving import EnrichmentStore
 from des.testing.sandbox import sandbox_thread
 from des.wire import decode_contacts
 from tests.faults.money_books import ALWAYS, Books, violations
-from tests.faults.money_office import PEOPLE, SEED, Office, known_to, pdl, plain_ledger
+from tests.faults.money_office import PEOPLE, SEED, Office, _batch, known_to, pdl, plain_ledger
 
 ERID = UUID(int=1)
 CREDIT = 1_000_000
@@ -178,6 +179,18 @@ async def test_a_cap_is_met_by_what_is_charged_and_not_by_calls_under_way(desk: 
         await office.ask(ERID, [*nobody, *people_known(1)])
         await desk.settled(office)
         assert await desk.states() == {FieldState.NOT_FOUND: 3, FieldState.FOUND: 1}
+        assert violations(await office.books()) == {}
+
+
+async def test_the_budget_of_one_is_nothing_to_another_who_asks_the_same(desk: Desk) -> None:
+    """Two ERIDs ask about the same people at once; the one that is first may spend nothing, and the other anything."""
+    await desk.open(0)
+    async with desk.office() as office:
+        batches = [_batch(erid, people_known(3), [EMAIL]) for erid in (ERID, UUID(int=2))]
+        office.engine.router.accepted((await office.store.accept(batches, [], range(PARTITIONS))).new)
+        await office.fetched("select count(*) from enrichment where contacts_done = contacts", expected=2)
+        states = [one.state for one in await desk.results()]
+        assert states == [FieldState.OVER_BUDGET] * 3 + [FieldState.FOUND] * 3
         assert violations(await office.books()) == {}
 
 
