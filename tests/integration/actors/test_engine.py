@@ -56,10 +56,10 @@ class People:
 class Rig:
     """An engine on the test's database, and what is there afterwards."""
 
-    def __init__(self, database: Database, owner: UUID | None = None) -> None:
+    def __init__(self, database: Database, owner: UUID | None = None, people: People | None = None) -> None:
         self.database = database
         self.owner = owner or uuid4()
-        self.people = People()
+        self.people = people or People()
         self.store = PostgresWorkStore(database, self.owner)
         self.committed = 0
         self._changed = asyncio.Event()
@@ -260,3 +260,29 @@ async def test_a_cancelled_one_ends_and_asks_no_more(rig: Rig) -> None:
     await rig.commits(500)
     assert await progress(rig, erid) == (500, 500, 1, 1, 200, 0, 0, 300, 1)
     assert len(rig.people.asked) == 200
+
+
+class PeopleInTheirTime(People):
+    """Answers one at a time, each after a round trip."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__()
+        self.traits = Traits("people", FIELDS, batch_max=1, slots=2)
+        self._database = database
+
+    async def ask(self, questions: Sequence[Question]) -> Sequence[Outcome]:
+        async with self._database.connection() as connection:
+            await connection.execute("select pg_sleep(0.001)")
+        return await super().ask(questions)
+
+
+async def test_contacts_that_trickle_in_share_commits(database: Database) -> None:
+    rig = Rig(database, people=PeopleInTheirTime(database))
+    await rig.start()
+    erid = uuid4()
+    await rig.accept(batch(erid, *[f"n{index}" for index in range(400)]))
+    await rig.commits(400)
+    groups = rig.engine.committer.groups
+    await rig.engine.stop()
+    assert await progress(rig, erid) == (400, 400, 1, 1, 400, 0, 0, 0, 1)
+    assert groups <= 60  # without a moment's wait each commit takes what one or two calls brought meanwhile
