@@ -13,7 +13,6 @@ again where the dialect says that this is free, else kept for a person (`hold`),
 
 import asyncio
 import math
-from collections import deque
 from collections.abc import Sequence
 from functools import partial
 from typing import assert_never
@@ -37,7 +36,6 @@ from des.ledger import (
     Settlement,
     Verdict,
 )
-from des.providers.ahead import Ahead
 from des.providers.ask import Ask, Asker
 from des.providers.collector import Collector
 from des.providers.contract import (
@@ -51,6 +49,7 @@ from des.providers.contract import (
 )
 from des.providers.dispatcher import Dispatcher, Slices
 from des.providers.hearing import Hearing
+from des.providers.loads import Loads
 from des.providers.names import person_key
 from des.providers.paying import Paying, Terms, as_first_asked, outcome_of
 from des.providers.room import Room
@@ -97,9 +96,7 @@ class PaidDispatcher(Dispatcher):
             conclude=self._collected,
             give_up=self._wait_no_longer,
         )
-        self._ready: deque[Paying] = deque()
-        self._full_at = 0.0
-        self._ahead = Ahead(provider.traits)
+        self._loads = Loads(provider.traits, clock)
         self._to_claim = asyncio.Event()
         self._sent = 0
         self._hearing = Hearing()
@@ -123,7 +120,7 @@ class PaidDispatcher(Dispatcher):
     @property
     def waiting(self) -> int:
         """Questions waiting for their claim or their call."""
-        return super().waiting + len(self._ready)
+        return super().waiting + len(self._loads)
 
     async def start(self) -> None:
         """Start slots and claims, and the collection of answers that come later where the provider has such."""
@@ -138,7 +135,7 @@ class PaidDispatcher(Dispatcher):
         self._to_claim.set()
         await super().stop()
         self._twins.clear()
-        self._ready.clear()
+        self._loads.withdraw()
         self._hearing.tell()
         self.collector.clear()
 
@@ -150,12 +147,7 @@ class PaidDispatcher(Dispatcher):
     def withdraw(self, asker: Asker) -> None:
         """See Dispatcher; what is claimed and not sent yet is not sent."""
         super().withdraw(asker)
-        kept = [one for one in self._ready if one.ask.asker is not asker]
-        if len(kept) < len(self._ready):
-            given_up = [one for one in self._ready if one.ask.asker is asker]
-            self._ready = deque(kept)
-            for one in given_up:
-                self._give_up(one)
+        self._give_up(self._loads.withdraw(asker))
 
     # ---- claims --------------------------------------------------------------------------------------------------
 
@@ -169,15 +161,14 @@ class PaidDispatcher(Dispatcher):
                 continue
             sent, began = self._sent, self._clock.monotonic()
             claimed = await self._admit(slices)
-            self._ahead.decided(self._sent - sent, self._clock.monotonic() - began)
-            if claimed:
-                self._stand_ready(claimed)
+            loads = self._loads.put(claimed, self._sent - sent, self._clock.monotonic() - began)
+            super()._wake(loads)
 
     def _take(self) -> Slices:
         """Questions to be claimed now."""
         if self._later:
             self._recall()
-        room = self._ahead.room(len(self._idle), len(self._ready)) if len(self._queue) else 0
+        room = self._loads.room(len(self._idle)) if len(self._queue) else 0
         if room > 0 and (delay := self._delay_s()) > 0:
             self._wake_after(delay)
             return []
@@ -187,12 +178,6 @@ class PaidDispatcher(Dispatcher):
         """Whatever changes for the slots may change what is to be claimed."""
         super()._wake(slots)
         self._to_claim.set()
-
-    def _stand_ready(self, claimed: Sequence[Paying]) -> None:
-        if not self._ready:
-            self._full_at = self._clock.monotonic() + self.traits.linger_s
-        self._ready.extend(claimed)
-        super()._wake(-(-len(self._ready) // self.traits.batch_max))
 
     async def _admit(self, slices: Slices) -> list[Paying]:
         """Claim what has to be paid for; answer everything else."""
@@ -292,38 +277,25 @@ class PaidDispatcher(Dispatcher):
 
     def _load(self) -> list[Paying]:
         """Questions of one call, if one may go out now: a full load, or what has come while it lingered."""
-        if not self._ready:
+        if not self._loads:
             return []
-        load_max = self.traits.batch_max
-        now = self._clock.monotonic()
-        delay = max(self._delay_s(), self._full_at - now if len(self._ready) < load_max else 0.0)
-        if UNSENT_MAX_S < self._delay_s() < math.inf:
-            self._give_up_all()
-        if delay > 0:
-            self._wake_after(delay)
+        closed_s = self._delay_s()
+        if UNSENT_MAX_S < closed_s < math.inf:
+            # Rather than lie there, claimed, as if it had been sent.
+            self._give_up(self._loads.withdraw())
+        delay_s = max(closed_s, self._loads.delay_s())
+        if delay_s > 0:
+            self._wake_after(delay_s)
             return []
-        load = self._of_a_kind(load_max)
-        self._full_at = now + self.traits.linger_s
-        if len(self._ready) >= load_max:
-            super()._wake(1)
-        elif self._ready:
-            self._wake_after(self.traits.linger_s)
-        if self._ahead.room(len(self._idle), len(self._ready)) > 0:
+        load = self._loads.take()
+        if self._loads:
+            rest_s = self._loads.delay_s()
+            if rest_s > 0:
+                self._wake_after(rest_s)
+            else:
+                super()._wake(1)
+        if self._loads.room(len(self._idle)) > 0:
             self._to_claim.set()
-        return load
-
-    def _of_a_kind(self, load_max: int) -> list[Paying]:
-        """Questions for one request. What is sent again rides alone: a request's cost is shared out over its people.
-
-        Those who were charged the first time are free in it, and would take a share of what the others cost.
-        """
-        is_replay = self._ready[0].is_replay
-        load: list[Paying] = []
-        others: list[Paying] = []
-        while self._ready and len(load) < load_max:
-            one = self._ready.popleft()
-            (load if one.is_replay is is_replay else others).append(one)
-        self._ready.extendleft(reversed(others))
         return load
 
     async def _send(self, load: list[Paying]) -> None:
@@ -339,18 +311,13 @@ class PaidDispatcher(Dispatcher):
             self._conclude(one, outcome)
         self._tell_unless_busy()
 
-    def _give_up_all(self) -> None:
-        """Nothing goes out for a while: what is claimed is given back, rather than lie there as if it had been sent."""
-        given_up, self._ready = self._ready, deque()
-        for one in given_up:
-            self._give_up(one)
-
-    def _give_up(self, one: Paying) -> None:
-        """Release a claim that was not sent; its twins ask for themselves."""
-        state = CallState.UNKNOWN if one.is_replay else CallState.RELEASED
-        settlement = self._terms.settlement(one, NOT_SENT, state)
-        one.ask.asker.settle([msgspec.structs.replace(settlement, epoch=one.ask.asker.epoch)])
-        self._look_again(one, 0.0)
+    def _give_up(self, unsent: Sequence[Paying]) -> None:
+        """Release claims that were not sent; the twins ask for themselves."""
+        for one in unsent:
+            state = CallState.UNKNOWN if one.is_replay else CallState.RELEASED
+            settlement = self._terms.settlement(one, NOT_SENT, state)
+            one.ask.asker.settle([msgspec.structs.replace(settlement, epoch=one.ask.asker.epoch)])
+            self._look_again(one, 0.0)
 
     # ---- after the call ------------------------------------------------------------------------------------------
 
