@@ -90,8 +90,9 @@ async def settle(database: Database, settlements: Sequence[Settlement]) -> None:
 
 
 async def resume(database: Database, owner: UUID, erids_max: int) -> int:
-    """Finish what was begun where a process ended in between: ERIDs with contacts that can have an answer now."""
+    """Make contacts of a worker outstanding again whose call has ended by other ways than `settle` and `resolve`."""
     async with database.connection() as connection:
+        await connection.execute(_SQL["ready_where_ended"], owner)
         rows = await connection.fetch(_SQL["waiting_no_more"], owner, erids_max)
     for row in rows:
         async with database.transaction() as connection:

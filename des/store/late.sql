@@ -63,8 +63,16 @@ update enrichment set revision = revision + 1, updated_at = now() where tenant =
 -- Held while contacts of it become outstanding again.
 select e.cancelled from enrichment e where e.tenant = $1 and e.erid = $2 for update;
 
+-- name: ready_where_ended
+-- Of a worker's partitions: whose call was ended by another enrichment that asked the same and goes no further.
+update awaiting a
+set ready = true
+from lease l, call c
+where l.owner = $1 and a.partition = l.partition and not a.ready and c.id = a.call_id
+    and c.state in ('settled', 'released');
+
 -- name: waiting_no_more
--- ERIDs of a worker's partitions with contacts that can have an answer now: whoever ended the call went no further.
+-- ERIDs of a worker's partitions with contacts that can have an answer now.
 select distinct a.tenant, a.erid
 from lease l
 join awaiting a on a.partition = l.partition and a.ready

@@ -26,7 +26,9 @@ from tests.faults.population import EMAIL
 from tests.faults.service import START_S, Service, spawn
 from tests.faults.trial import END_S, Servers, Trial
 
-_LATE = """select exists (select from call where state = 'pending') or exists (select from awaiting where ready)
+_LATE = """select exists (select from call where state = 'pending') or exists (
+        select from awaiting a join call c on c.id = a.call_id where c.state in ('settled', 'released')
+    )
     or exists (select from contact where reopened)"""
 LOOK_S = 0.1
 PRICE = 1.0

@@ -158,6 +158,23 @@ async def test_another_worker_finds_what_nobody_waits_for(waiting: Waiting) -> N
         await agrees(successor)
 
 
+async def test_who_failed_for_a_call_has_its_answer_when_another_enrichment_gets_it(waiting: Waiting) -> None:
+    async with waiting.office(look_s=NEVER_S) as office:
+        await office.ask(ERID, [JOHN])
+        await office.finished(1)
+        await office.holds(lambda: office.sandbox.desk.books["fullenrich"].charged == 1.0)
+        # What a vendor says may be lost for good: then the question is asked again by whoever comes next.
+        await office.execute("update call set state = 'unknown', claimed_at = now() - interval '2 hours', handle = ''")
+    async with waiting.office(wait_s=NEVER_S) as successor:
+        successor._people.append(JOHN)
+        await successor.ask(OTHER_ERID, [JOHN])
+        await again(successor, 1)
+        first, second = await successor.results()
+        assert (first.state, first.cost, first.saved) == (FieldState.FOUND, 1.0, 0.0), "whose call it was"
+        assert (second.state, second.cost, second.saved) == (FieldState.FOUND, 0.0, 1.0)
+        await agrees(successor)
+
+
 async def test_a_cancelled_enrichment_is_left_as_it_ended_and_its_call_is_settled(waiting: Waiting) -> None:
     async with waiting.office() as office:
         await office.ask(ERID, [JOHN])
