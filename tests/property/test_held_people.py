@@ -124,3 +124,25 @@ async def test_what_is_found_is_something(database: Database, candidates_max: in
     assert len(await memory.exact("default", KEYS, KEYS, NOBODY)) == 2
     assert len(await memory.near_domain("default", PREFIXES, candidates_max)) == 1
     assert len(await memory.near_company("default", asked("acm"), ["ad"], candidates_max)) == 1
+
+
+async def test_everybody_of_a_large_company_is_found(database: Database) -> None:
+    """Where its people are more than are looked through at first, and others stand before and behind them."""
+    blocks = [one + two for one in "abcdefgh" for two in "abcdefgh"]
+    people = [
+        Person(
+            joined((domain, block, f"{block} {at}")), f"{block} {at}", domain, joined((company, block, f"{block} {at}"))
+        )
+        for domain, company, each in (("b.com", "b", 4), ("a.com", "a", 1), ("c.com", "c", 1))
+        for block in blocks
+        for at in range(each)
+    ]
+    postgres, memory = Directory(database), ReadAnew(PeopleReader(database))
+    await postgres.save("default", people, "test")
+    prefixes = asked(
+        *(joined((domain, block, "")) for domain in ("a.com", "b.com", "c.com") for block in (*blocks, "z"))
+    )
+    for candidates_max, found in ((64, 64 * 6), (3, 64 * 5)):
+        near = await memory.near_domain("default", prefixes, candidates_max)
+        assert len(near) == found
+        assert in_order(near) == in_order(await postgres.near_domain("default", prefixes, candidates_max))
