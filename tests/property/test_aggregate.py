@@ -83,7 +83,7 @@ class World:
 
     def accept(self, contacts: int, fields: tuple[str, ...], *, heard: bool) -> None:
         """Accept a batch; the aggregate is told of it, or (another worker's) only that there is something."""
-        seq = len(self.batches)
+        seq = 1 + len(self.batches)  # as in Postgres; its negative is that of its resumed contacts
         people = tuple(Contact(external_id=str(seq * 31 + n)) for n in range(contacts))
         batch = ContactBatch("t", ERID, UUID(int=seq), fields, people, b"", b"", first_position=seq % 3)
         self.batches[seq] = AcceptedBatch(batch, 0, seq)

@@ -57,12 +57,13 @@ def test_a_large_batch_is_cut_alike_with_and_without_and_every_part_has_them() -
 
 
 def test_a_batch_that_just_fits_is_not_cut_by_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = encode_json(body([JOHN, JOHN]), "default", KNOWN)
+    contacts = [JOHN] * 200
+    plain = encode_json(body(contacts), "default", KNOWN)
     monkeypatch.setattr("des.wire.parts.PART_BYTES_MAX", len(plain.payload))
-    assert len(split_encoded(encode_json(body([JOHN, JOHN], options=SAID), "default", KNOWN))) == 1
+    assert len(split_encoded(encode_json(body(contacts, options=SAID), "default", KNOWN))) == 1
 
 
-WRONG = {
+WRONG: dict[str, dict[str, Any]] = {
     "options.minimum_confidence": {"minimum_confidence": 1.5},
     "options.max_age_s": {"max_age_s": -1},
     "options.budget.credits": {"budget": {"credits": 1e10}},
