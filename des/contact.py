@@ -91,7 +91,8 @@ class ContactBatch(msgspec.Struct, frozen=True, gc=False):
 class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One provider that was asked for a field: its name, the outcome of the call, why, and what it cost.
 
-    A call for several fields has its charge on one of them. `cost`, `saved` and `call_id` as of a FieldResult.
+    A call for several fields has its charge on one of them. `cost`, `saved`, `call_id` and `verification` as of a
+    FieldResult. `value` with its `confidence` where one was given and not taken: `reason` says why.
     """
 
     provider: str
@@ -100,6 +101,9 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     cost: float = FREE
     saved: float = FREE
     call_id: UUID | None = None
+    value: str = ""
+    confidence: float = 0.0
+    verification: str = ""
 
 
 class FieldResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

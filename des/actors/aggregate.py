@@ -8,7 +8,8 @@ commutative or keyed by position, and all of it can be rebuilt from Postgres by 
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from uuid import UUID
 
 import msgspec
@@ -17,7 +18,8 @@ from des.contact import Contact, FieldResult, FieldState
 from des.limits import BATCH_REFS_PER_ERID_MAX, ERID_WINDOW_CONTACTS_MAX
 from des.options import UNSAID, OptionsInForce
 from des.providers.contract import Outcome, OutcomeKind
-from des.providers.waterfall import Step, Tried, Waterfall, attempts_for, not_found, settle
+from des.providers.demanding import explained, settle_demanding
+from des.providers.waterfall import Settled, Step, Tried, Waterfall, attempts_for, not_found, settle
 from des.store.contract import AcceptedBatch, ContactRow
 
 _encode = msgspec.json.Encoder().encode
@@ -146,7 +148,7 @@ class Aggregate:
             self._hold(accepted)
 
     def store_has_more(self, options: OptionsInForce = UNSAID, contacts: int | None = None) -> None:
-        """Hear that Postgres may hold open batches, of so many contacts, that are not known here; and of the options."""
+        """Hear that Postgres may hold open batches, of so many contacts, that are not known here, and of options."""
         self._learn(options)
         if self._loading:
             self._came_while_loading = True
@@ -176,9 +178,9 @@ class Aggregate:
         """Move each contact on by what the step's provider said."""
         if self.cancelled:
             return self._answered_when_cancelled(step, items, outcomes, now)
-        asks = self._asks
+        asks, decide = self._asks, self._decide
         for item, outcome in zip(items, outcomes, strict=True):
-            settled = settle(step, outcome, item.tried, now)
+            settled = decide(step, outcome, item.tried, now)
             if outcome.call_id is not None:
                 item.note(outcome, outcome.call_id)
             if not item.results:
@@ -227,6 +229,12 @@ class Aggregate:
         self.store_has_more()
 
     # ---- inside --------------------------------------------------------------------------------------------------
+
+    @property
+    def _decide(self) -> Callable[[Step, Outcome, Tried, float], Settled]:
+        """What decides on an outcome: for an ERID that wants values of some confidence, no other can."""
+        minimum = self.options.options.minimum_confidence
+        return settle if minimum is None else partial(settle_demanding, minimum)
 
     def _learn(self, options: OptionsInForce) -> None:
         """Keep the newest: what was read before a change may be heard after it."""
@@ -305,7 +313,7 @@ class Aggregate:
                 for name, result in resumed.fields.items()
             }
             step, nobody = waterfall.resume(asked)
-            item.results = not_found(nobody, item.tried, now)
+            item.results = explained(not_found(nobody, item.tried, now))
             if step is None:
                 self._finish(item)
             else:
@@ -334,8 +342,9 @@ class Aggregate:
         self, step: Step, items: Sequence[Item], outcomes: Sequence[Outcome], now: float
     ) -> None:
         """Keep what was found (it may have been paid for) and end the rest."""
+        decide = self._decide
         for item, outcome in zip(items, outcomes, strict=True):
-            settled = settle(step, outcome, item.tried, now)
+            settled = decide(step, outcome, item.tried, now)
             item.results |= settled.results
             item.tried = settled.tried
             if outcome.call_id is not None:

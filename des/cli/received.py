@@ -64,7 +64,17 @@ def _result_of(message: pb.FieldResult) -> FieldResult:
         state=FieldState(pb.FieldState.Name(message.state).removeprefix(_FIELD).lower()),
         at=decided.timestamp() if decided else 0.0,
         attempts=tuple(
-            Attempt(one.provider, one.outcome, one.reason, one.cost or FREE, one.saved or FREE, _id_of(one.call_id))
+            Attempt(
+                one.provider,
+                one.outcome,
+                one.reason,
+                one.cost or FREE,
+                one.saved or FREE,
+                _id_of(one.call_id),
+                one.value,
+                one.confidence,
+                one.verification,
+            )
             for one in message.attempts
         ),
         call_id=_id_of(message.call_id),

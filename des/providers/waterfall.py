@@ -175,7 +175,7 @@ def settle(step: Step, outcome: Outcome, tried: Tried, now: float) -> Settled:
     """
     match outcome.kind:
         case OutcomeKind.FOUND:
-            return _settle_found(step, outcome, tried, now)
+            return settle_found(step, outcome, tried, now)
         case OutcomeKind.MISS:
             return _move_on(step, _NONE, {}, (*tried, *_missed(step, step.asks, outcome)), now)
         case OutcomeKind.INVALID_INPUT:
@@ -219,7 +219,8 @@ def _missed(step: Step, fields: tuple[str, ...], outcome: Outcome) -> Tried:
     return ((fields[:1], paid), (fields[1:], free)) if len(fields) > 1 else ((fields, paid),)
 
 
-def _settle_found(step: Step, outcome: Outcome, tried: Tried, now: float) -> Settled:
+def settle_found(step: Step, outcome: Outcome, tried: Tried, now: float, refused: frozenset[str] = _NONE) -> Settled:
+    """Take the values of an answer. Fields that are `refused` had one, which is not in it and is in `tried`."""
     values, cost, saved, call_id = outcome.values, outcome.cost, outcome.saved, outcome.call_id
     source = "" if outcome.source is Source.PROVIDER else outcome.source.value
     results: dict[str, FieldResult] = {}
@@ -247,7 +248,7 @@ def _settle_found(step: Step, outcome: Outcome, tried: Tried, now: float) -> Set
     for name in step.rules.keys() & results.keys():
         results[name] = msgspec.structs.replace(results[name], rule=step.rules[name])
     if len(results) < len(step.takes):
-        missed = tuple([name for name in step.asks if name not in results])
+        missed = tuple([name for name in step.asks if name not in results and name not in refused])
         if missed:
             rest = outcome if not results else msgspec.structs.replace(outcome, cost=FREE, saved=FREE, call_id=None)
             tried = (*tried, *_missed(step, missed, rest))

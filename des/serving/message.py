@@ -136,6 +136,9 @@ def _result_message(result: FieldResult) -> enrichment_pb2.FieldResult:
                 cost=one.cost,
                 saved=one.saved,
                 call_id=str(one.call_id or ""),
+                value=one.value,
+                confidence=one.confidence,
+                verification=one.verification,
             )
             for one in result.attempts
         ],

@@ -387,7 +387,9 @@ class FieldResult(_message.Message):
     cost: _builtins.float
     """What was charged, in the provider's credits."""
     verification: _builtins.str
-    """What the provider says it did to verify the value, in its own words (`valid`, `accept_all`, …)."""
+    """What is known of an address being right: `valid`, `invalid`, `catch_all`, `webmail`, `disposable`, `unknown`; empty
+    where nobody has said.
+    """
     source: _builtins.str
     """`answer_store` or `coalesced` where the provider was not asked again; else empty."""
     saved: _builtins.float
@@ -443,6 +445,9 @@ class Attempt(_message.Message):
     COST_FIELD_NUMBER: _builtins.int
     SAVED_FIELD_NUMBER: _builtins.int
     CALL_ID_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    VERIFICATION_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """Who."""
     outcome: _builtins.str
@@ -450,11 +455,17 @@ class Attempt(_message.Message):
     reason: _builtins.str
     """Why, where the outcome needs a reason."""
     cost: _builtins.float
-    """What was charged though nothing was found, in the provider's credits."""
+    """What was charged though nothing was taken, in the provider's credits."""
     saved: _builtins.float
     """Credits that were not paid again for the same."""
     call_id: _builtins.str
     """The call in DES's ledger whose charge `cost` is."""
+    value: _builtins.str
+    """What it gave, where that was not taken; `reason` says why (`BELOW_CONFIDENCE`)."""
+    confidence: _builtins.float
+    """How sure that was, 0 to 1."""
+    verification: _builtins.str
+    """What is known of the value being right, as of a FieldResult."""
     def __init__(
         self,
         *,
@@ -464,10 +475,13 @@ class Attempt(_message.Message):
         cost: _builtins.float = ...,
         saved: _builtins.float = ...,
         call_id: _builtins.str = ...,
+        value: _builtins.str = ...,
+        confidence: _builtins.float = ...,
+        verification: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "cost", b"cost", "outcome", b"outcome", "provider", b"provider", "reason", b"reason", "saved", b"saved"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "confidence", b"confidence", "cost", b"cost", "outcome", b"outcome", "provider", b"provider", "reason", b"reason", "saved", b"saved", "value", b"value", "verification", b"verification"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

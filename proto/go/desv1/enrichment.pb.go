@@ -581,7 +581,8 @@ type FieldResult struct {
 	DecideTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=decide_time,json=decideTime,proto3" json:"decide_time,omitempty"`
 	// Everyone asked before, in order.
 	Attempts []*Attempt `protobuf:"bytes,10,rep,name=attempts,proto3" json:"attempts,omitempty"`
-	// What the provider says it did to verify the value, in its own words (`valid`, `accept_all`, …).
+	// What is known of an address being right: `valid`, `invalid`, `catch_all`, `webmail`, `disposable`, `unknown`; empty
+	// where nobody has said.
 	Verification string `protobuf:"bytes,11,opt,name=verification,proto3" json:"verification,omitempty"`
 	// `answer_store` or `coalesced` where the provider was not asked again; else empty.
 	Source string `protobuf:"bytes,12,opt,name=source,proto3" json:"source,omitempty"`
@@ -739,12 +740,18 @@ type Attempt struct {
 	Outcome string `protobuf:"bytes,2,opt,name=outcome,proto3" json:"outcome,omitempty"`
 	// Why, where the outcome needs a reason.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
-	// What was charged though nothing was found, in the provider's credits.
+	// What was charged though nothing was taken, in the provider's credits.
 	Cost float64 `protobuf:"fixed64,4,opt,name=cost,proto3" json:"cost,omitempty"`
 	// Credits that were not paid again for the same.
 	Saved float64 `protobuf:"fixed64,5,opt,name=saved,proto3" json:"saved,omitempty"`
 	// The call in DES's ledger whose charge `cost` is.
-	CallId        string `protobuf:"bytes,6,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	CallId string `protobuf:"bytes,6,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	// What it gave, where that was not taken; `reason` says why (`BELOW_CONFIDENCE`).
+	Value string `protobuf:"bytes,7,opt,name=value,proto3" json:"value,omitempty"`
+	// How sure that was, 0 to 1.
+	Confidence float64 `protobuf:"fixed64,8,opt,name=confidence,proto3" json:"confidence,omitempty"`
+	// What is known of the value being right, as of a FieldResult.
+	Verification  string `protobuf:"bytes,9,opt,name=verification,proto3" json:"verification,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -817,6 +824,27 @@ func (x *Attempt) GetSaved() float64 {
 func (x *Attempt) GetCallId() string {
 	if x != nil {
 		return x.CallId
+	}
+	return ""
+}
+
+func (x *Attempt) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *Attempt) GetConfidence() float64 {
+	if x != nil {
+		return x.Confidence
+	}
+	return 0
+}
+
+func (x *Attempt) GetVerification() string {
+	if x != nil {
+		return x.Verification
 	}
 	return ""
 }
@@ -2112,14 +2140,19 @@ const file_des_v1_enrichment_proto_rawDesc = "" +
 	"\x06source\x18\f \x01(\tR\x06source\x12\x14\n" +
 	"\x05saved\x18\r \x01(\x01R\x05saved\x12\x17\n" +
 	"\acall_id\x18\x0e \x01(\tR\x06callId\x12\x12\n" +
-	"\x04rule\x18\x0f \x01(\tR\x04rule\"\x9a\x01\n" +
+	"\x04rule\x18\x0f \x01(\tR\x04rule\"\xf4\x01\n" +
 	"\aAttempt\x12\x1a\n" +
 	"\bprovider\x18\x01 \x01(\tR\bprovider\x12\x18\n" +
 	"\aoutcome\x18\x02 \x01(\tR\aoutcome\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x12\n" +
 	"\x04cost\x18\x04 \x01(\x01R\x04cost\x12\x14\n" +
 	"\x05saved\x18\x05 \x01(\x01R\x05saved\x12\x17\n" +
-	"\acall_id\x18\x06 \x01(\tR\x06callId\"b\n" +
+	"\acall_id\x18\x06 \x01(\tR\x06callId\x12\x14\n" +
+	"\x05value\x18\a \x01(\tR\x05value\x12\x1e\n" +
+	"\n" +
+	"confidence\x18\b \x01(\x01R\n" +
+	"confidence\x12\"\n" +
+	"\fverification\x18\t \x01(\tR\fverification\"b\n" +
 	"\x17CreateEnrichmentRequest\x12\x12\n" +
 	"\x04erid\x18\x01 \x01(\tR\x04erid\x123\n" +
 	"\aoptions\x18\x02 \x01(\v2\x19.des.v1.EnrichmentOptionsR\aoptions\"N\n" +
