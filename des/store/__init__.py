@@ -7,6 +7,7 @@
 - `commit`      contact rows, progress and events of a group, under the leases' epochs
 - `leases`      who works which partition; `notices` what workers tell each other
 - `outbox`, `quarantine`, `directory`, `serving`  the other tables, each with its own statements
+- `held_directory`  small directories in memory: `people_reader` reads one whole, `held_people` is what it makes of it
 - `migrate`, `schema`  the way from one version's tables to the next
 
 Guarantee. One transaction a group, however large, and every statement set-based and by key. What is counted is counted
