@@ -100,8 +100,10 @@ class PaidLimits(ProviderLimits):
 
     `credit_price`: money of one credit, in the currency of all caps. `cap_credits`, `cap_money`: the most a tenant may
     spend here, none where left out. `found_days`, `miss_days`: how long an answer is used again before it is bought
-    again. `unknown`: what becomes of a call that got no answer and is not free to send again: `hold` it for a person,
-    `retry` it at the risk of paying twice, or `skip` the provider for that person.
+    again. `transient_s`: how long a provider that has failed at a question, after all its tries, is not asked the same
+    again. `stale_if_error_days`: for how long after its time an answer is still used when the provider fails, and the
+    receipt says so. `unknown`: what becomes of a call that got no answer and is not free to send again: `hold` it for a
+    person, `retry` it at the risk of paying twice, or `skip` the provider for that person.
     """
 
     credit_price: float = Field(0.0, ge=0)
@@ -109,6 +111,8 @@ class PaidLimits(ProviderLimits):
     cap_money: float | None = Field(None, ge=0)
     found_days: float = Field(90.0, ge=0)
     miss_days: float = Field(30.0, ge=0)
+    transient_s: float = Field(60.0, ge=0, le=86_400)
+    stale_if_error_days: float = Field(0.0, ge=0, le=3_650)
     unknown: Literal["hold", "retry", "skip"] = "hold"
 
 

@@ -51,7 +51,7 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     key that got no answer may be sent again at no charge, but not before `replay_after_s` seconds, for as long as the
     vendor may still be at it. `pays_again`: it is given up instead, as charged in full, and the question claimed anew
     at its own price. `fields`: what is asked for. `max_age_s`: how old an answer may be that is taken instead; None: as
-    old as it is kept.
+    old as it is kept. `stale_s`: how long after that it may still be taken where the provider fails.
     """
 
     id: UUID
@@ -65,6 +65,7 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     fields: tuple[str, ...] = ()
     replay_after_s: float = 0.0
     max_age_s: float | None = None
+    stale_s: float = 0.0
 
 
 class Verdict(enum.StrEnum):
@@ -85,12 +86,17 @@ class Verdict(enum.StrEnum):
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
-    """What a vendor said about a person: `outcome` found or miss, `values` the JSON of them by field."""
+    """What a vendor said about a person: `outcome` found or miss, `values` the JSON of them by field.
+
+    `outcome` is transient where it has failed to say anything, with the `reason`. `age_s`: seconds since it was said.
+    """
 
     outcome: str
     values: str
     reference: str
     cost: Amount
+    reason: str = ""
+    age_s: float = 0.0
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
@@ -98,8 +104,9 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
 
     `call_id`: the row that is claimed, in flight, pending, held or was answered; it may be another's. `answer` with
     ANSWERED, `handle` with PENDING, `scope` (`tenant`, `provider`, `erid`) with OVER_BUDGET. `replay` with CLAIMED and
-    PENDING: the call was sent before and may have been charged then, so that only an answer can settle it. `payer`: the ERID that
-    the call is charged to; None where its charge stands on a receipt already.
+    PENDING: the call was sent before and may have been charged then, so that only an answer can settle it. `payer`: the
+    ERID that the call is charged to; None where its charge stands on a receipt already. `stale`: an answer that is not
+    believed any more, for the case that the provider fails.
     """
 
     verdict: Verdict
@@ -109,6 +116,11 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     scope: str = ""
     replay: bool = False
     payer: UUID | None = None
+    stale: Answer | None = None
+
+
+FAILED = "transient"
+"""Outcome of an answer that is none: the provider has failed, and is not asked the same again for a while."""
 
 
 class CallState(enum.StrEnum):
@@ -124,11 +136,12 @@ class CallState(enum.StrEnum):
 class Settlement(msgspec.Struct, frozen=True, gc=False):
     """How a claimed call ended: rides the commit of the contacts it was made for.
 
-    What was reserved is given back and `charged` spent. `answer` is kept for `keep_s` seconds where there is one.
+    What was reserved is given back and `charged` spent. `answer` is kept for `keep_s` seconds where there is one; with
+    RELEASED it says that the provider has failed.
     `handle` and `poll_at` (seconds since the epoch) with PENDING.
     `lesson`: what the call shows of the provider, where that is to be learned.
-    `epoch` where a call was not sent: it is released only while that is the one it is claimed under, since in a later one
-    it is another worker's, who may have sent it.
+    `epoch` where a call was not sent: it is released only while that is the one it is claimed under, since in a later
+    one it is another worker's, who may have sent it.
     """
 
     call_id: UUID

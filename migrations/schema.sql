@@ -38,7 +38,9 @@ CREATE TABLE public.answer (
     cost_money bigint NOT NULL,
     call_id uuid NOT NULL,
     answered_at timestamp with time zone DEFAULT now() NOT NULL,
-    expires_at timestamp with time zone NOT NULL
+    expires_at timestamp with time zone NOT NULL,
+    failed_until timestamp with time zone,
+    failure text DEFAULT ''::text NOT NULL
 );
 
 CREATE TABLE public.awaiting (
@@ -584,4 +586,5 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('20261124000006'),
     ('20261124000007'),
     ('20261124000008'),
-    ('20261124000009');
+    ('20261124000009'),
+    ('20261124000010');

@@ -196,6 +196,8 @@ def build_dispatchers(
                 config.credit_price,
                 config.found_days * DAY_S,
                 config.miss_days * DAY_S,
+                config.transient_s,
+                config.stale_if_error_days * DAY_S,
                 UnknownPolicy(config.unknown),
                 learns=name in learned,
                 wait_s=config.wait_s if isinstance(config, LaterLimits) else 0.0,

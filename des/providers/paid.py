@@ -51,7 +51,7 @@ from des.providers.dispatcher import Dispatcher, Slices
 from des.providers.hearing import Hearing
 from des.providers.loads import Loads
 from des.providers.names import person_key
-from des.providers.paying import Paying, Terms, as_first_asked, outcome_of
+from des.providers.paying import Paying, Terms, as_first_asked, outcome_of, stale_outcome
 from des.providers.room import Room
 from des.telemetry import Event, logger
 
@@ -231,6 +231,7 @@ class PaidDispatcher(Dispatcher):
             one.question.fields,
             self.traits.replay_after_s,
             one.max_age_s,
+            self._terms.stale_s,
         )
 
     def _is_to_be_sent(self, one: Paying, decision: Decision) -> bool:
@@ -238,11 +239,12 @@ class PaidDispatcher(Dispatcher):
         one.payer = decision.payer
         match decision.verdict:
             case Verdict.CLAIMED:
-                one.call_id, one.is_replay = decision.call_id, decision.replay
+                one.call_id, one.is_replay, one.stale = decision.call_id, decision.replay, decision.stale
                 self._room.found(one.ask.erid)
                 return True
             case Verdict.ANSWERED if decision.answer is not None:
                 one.call_id = decision.call_id
+                one.stale = decision.stale
                 self._tell_kept(one, outcome_of(decision.answer))
             case Verdict.PENDING:
                 one.call_id, one.is_job, one.is_replay = decision.call_id, True, decision.replay
@@ -352,7 +354,9 @@ class PaidDispatcher(Dispatcher):
                 | OutcomeKind.UNAUTHORIZED
                 | OutcomeKind.TRANSIENT
             ):
-                one.ask.asker.settle([self._terms.settlement(one, outcome, not_answered)])
+                is_final = not (may_be_charged or self._is_to_be_retried(one.ask, outcome))
+                settled = self._terms.failure if is_final else partial(self._terms.settlement, state=not_answered)
+                one.ask.asker.settle([settled(one, outcome)])
                 if may_be_charged:  # it stays open: should it be answered after all, who failed for it is to hear of it
                     outcome = msgspec.structs.replace(outcome, cost=FREE, call_id=one.call_id)
                 self._retry_or_tell(one, outcome)
@@ -366,7 +370,15 @@ class PaidDispatcher(Dispatcher):
             if self._is_to_be_retried(ask, outcome):
                 self._retry(ask, [each.index], [outcome])
             else:
-                self._hearing.add(ask, each.index, outcome)
+                self._tell_failed(each, one, outcome)
+
+    def _tell_failed(self, each: Paying, one: Paying, outcome: Outcome) -> None:
+        """Hand a final failure on, or what was answered before it, where that may be used then."""
+        if one.stale is None or (each.max_age_s is not None and each.ask.erid != one.ask.erid):
+            self._hearing.add(each.ask, each.index, outcome)
+        else:
+            told, saving = self._spared(each, stale_outcome(one.stale, self.traits.name), Source.ANSWER_STORE)
+            self._hearing.add(each.ask, each.index, told, None, saving)
 
     def _tell_unless_busy(self) -> None:
         """Nobody waits for others to be answered when there are none."""
@@ -389,7 +401,11 @@ class PaidDispatcher(Dispatcher):
         demanding = [each for each in twins if each.max_age_s is not None and each.ask.erid != one.ask.erid]
         if demanding:
             self._twins[one.key] = [each for each in twins if each not in demanding]
-        self._tell_all(one, outcome, Source.ANSWER_STORE)
+        if outcome.kind is OutcomeKind.TRANSIENT:
+            for each in self._with_twins(one):
+                self._tell_failed(each, one, outcome)
+        else:
+            self._tell_all(one, outcome, Source.ANSWER_STORE)
         for each in demanding:
             self._look_again(each, 0.0)
 
@@ -403,6 +419,10 @@ class PaidDispatcher(Dispatcher):
             source = Source.COALESCED
         elif source is Source.PROVIDER and outcome.cost:
             source = Source.COALESCED  # the call was found open, and it is another ERID's
+        return self._spared(each, outcome, source)
+
+    def _spared(self, each: Paying, outcome: Outcome, source: Source) -> tuple[Outcome, Saving | None]:
+        """What one is told who does not pay for it."""
         told = msgspec.structs.replace(outcome, cost=FREE, source=source, saved=outcome.cost or FREE)
         saved = self._terms.amount(outcome.cost)
         return told, Saving(each.key.tenant, each.ask.erid, saved) if saved != NOTHING else None
@@ -416,7 +436,7 @@ class PaidDispatcher(Dispatcher):
             self._hearing.add(each.ask, each.index, outcome)
 
     def _tell_over_budget(self, one: Paying, scope: str) -> None:
-        """End what a cap leaves no room for; that of an ERID says nothing to twins of others: they ask for themselves."""
+        """End what a cap leaves no room for; that of an ERID says nothing to twins of others, who go on."""
         for each in self._with_twins(one):
             if scope == "erid" and each.ask.erid != one.ask.erid:
                 self._ask_again(each, 0.0)

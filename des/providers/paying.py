@@ -6,14 +6,15 @@ from uuid import UUID
 import msgspec
 
 from des.learning import Lesson
-from des.ledger import NOTHING, Amount, Answer, CallState, Key, Settlement, millionths
+from des.ledger import FAILED, MILLION, NOTHING, Amount, Answer, CallState, Key, Settlement, millionths
 from des.providers.ask import Ask
 from des.providers.contract import Outcome, OutcomeKind, Question, Traits, UnknownPolicy, Value
 from des.providers.segments import segment_of
 
 _values = msgspec.json.Decoder(dict[str, Value])
 
-LATE_KEPT_S = 86_400.0
+DAY_S = 86_400.0
+LATE_KEPT_S = DAY_S
 """An answer that comes late is kept this long at least: contacts that are outstanding again stand in line first."""
 
 
@@ -21,7 +22,9 @@ LATE_KEPT_S = 86_400.0
 class Terms:
     """What a provider's calls and answers are worth.
 
-    `credit_price`: money of one credit. `found_s`, `miss_s`: how long an answer is believed. `unknown`: what becomes
+    `credit_price`: money of one credit. `found_s`, `miss_s`: how long an answer is believed. `transient_s`: how long a
+    provider that has failed at a question for good is not asked it again. `stale_s`: for how long an answer that is not
+    believed any more may be used where the provider fails. `unknown`: what becomes
     of a call without an answer that is not free to replay. `learns`: the order that the provider is asked in is learned
     from what its calls show. `wait_s`: how long a contact waits for an answer that comes later.
     """
@@ -29,6 +32,8 @@ class Terms:
     credit_price: float = 0.0
     found_s: float = 90 * 86_400.0
     miss_s: float = 30 * 86_400.0
+    transient_s: float = 60.0
+    stale_s: float = 0.0
     unknown: UnknownPolicy = UnknownPolicy.HOLD
     learns: bool = False
     wait_s: float = 900.0
@@ -43,6 +48,14 @@ class Terms:
         if not self.learns or state is not CallState.SETTLED:
             return settlement
         return msgspec.structs.replace(settlement, lesson=_lesson(one.question, outcome))
+
+    def failure(self, one: "Paying", outcome: Outcome) -> Settlement:
+        """How a call ended that failed, was not charged and is not tried again: that is remembered for a while."""
+        settlement = self._settlement(one.call_id, one.key, outcome, CallState.RELEASED)
+        if self.transient_s <= 0:
+            return settlement
+        answer = Answer(FAILED, "{}", "", NOTHING, outcome.reason)
+        return msgspec.structs.replace(settlement, answer=answer, keep_s=self.transient_s)
 
     def late_settlement(self, call_id: UUID, key: Key, outcome: Outcome, state: CallState) -> Settlement:
         """How a call ended that nobody waits for: its answer is kept long enough for who had waited to find it."""
@@ -72,7 +85,7 @@ class Terms:
 class Paying:
     """One question on its way through the ledger."""
 
-    __slots__ = ("ask", "call_id", "index", "is_job", "is_replay", "key", "payer", "price", "waits_until")
+    __slots__ = ("ask", "call_id", "index", "is_job", "is_replay", "key", "payer", "price", "stale", "waits_until")
 
     def __init__(self, ask: Ask, index: int, key: Key, price: Amount) -> None:
         """Take the question's place in its ask, its key and the most it can cost."""
@@ -83,6 +96,8 @@ class Paying:
         self.call_id = UUID(int=0)
         self.payer: UUID | None = None
         """The ERID whose call it is: for a call that was found open another's; None where its charge has a receipt."""
+        self.stale: Answer | None = None
+        """An answer that is not believed any more, for the case that the provider fails."""
         self.is_replay = False
         self.is_job = False
         """The vendor has taken the question and answers later."""
@@ -124,6 +139,16 @@ def outcome_of(answer: Answer) -> Outcome:
     return Outcome(
         OutcomeKind(answer.outcome),
         _values.decode(answer.values),
-        reference=answer.reference,
-        cost=answer.cost.credits / 1_000_000,
+        answer.reason,
+        answer.reference,
+        answer.cost.credits / MILLION,
     )
+
+
+def stale_outcome(answer: Answer, provider: str) -> Outcome:
+    """An answer that is not believed any more as an outcome; each value says so in place of what it rested on."""
+    outcome = outcome_of(answer)
+    days = round(answer.age_s / DAY_S)
+    evidence = f"stale: answered {days} day{'' if days == 1 else 's'} ago, {provider} unavailable"
+    values = {name: msgspec.structs.replace(value, evidence=evidence) for name, value in outcome.values.items()}
+    return msgspec.structs.replace(outcome, values=values)

@@ -42,7 +42,7 @@ receipts as (
 answers as (
     select a.tenant, a.provider, count(*) as answers
     from answer a
-    where $1::text is null or a.tenant = $1
+    where ($1::text is null or a.tenant = $1) and a.outcome <> 'transient'
     group by a.tenant, a.provider
 ),
 budgets as (

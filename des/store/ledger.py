@@ -9,7 +9,7 @@ import msgspec
 
 from des import failpoints
 from des.failpoints import Failpoint
-from des.ledger import Amount, Answer, CallState, Claim, Decision, Saving, Settlement, Verdict
+from des.ledger import FAILED, NOTHING, Amount, Answer, CallState, Claim, Decision, Saving, Settlement, Verdict
 from des.limits import REPLAY_AFTER_S
 from des.store import learning
 from des.store.postgres import Connection, Database, mapped_errors
@@ -69,13 +69,18 @@ class PostgresLedger:
         if len(opened) < len(claims):
             ours = [claim for claim in claims if claim.id in opened]
             decisions |= await self._refused(connection, [claim for claim in claims if claim.id not in opened])
-        decisions |= await _answered(connection, ours)
+        answered, stale = await _answered(connection, ours)
+        decisions |= answered
         open_ = [claim for claim in ours if claim.id not in decisions] if decisions else ours
         decisions |= await self._reserve(connection, open_)
         not_sent = [claim.id for claim in ours if claim.id in decisions] if decisions else ()
         if not_sent:
             await connection.execute(_SQL["withdraw_calls"], not_sent)
-        return decisions | {c.id: Decision(Verdict.CLAIMED, c.id, payer=c.erid) for c in open_ if c.id not in decisions}
+        return decisions | {
+            claim.id: Decision(Verdict.CLAIMED, claim.id, payer=claim.erid, stale=stale.get(claim.id))
+            for claim in open_
+            if claim.id not in decisions
+        }
 
     async def _open(self, connection: Connection, claims: Sequence[Claim]) -> set[UUID]:
         rows = await connection.fetch(
@@ -339,19 +344,35 @@ async def _settle_calls(connection: Connection, settlements: Sequence[Settlement
     return rows
 
 
-async def _answered(connection: Connection, claims: Sequence[Claim]) -> dict[UUID, Decision]:
-    """Decide on claims whose key was answered; looked at after the claim, so that a twin's answer shows."""
-    if not claims:
-        return {}
-    rows = await connection.fetch(
-        _SQL["fresh_answers"], *_keys(claims), [claim.erid for claim in claims], [claim.max_age_s for claim in claims]
-    )
+async def _answered(connection: Connection, claims: Sequence[Claim]) -> tuple[dict[UUID, Decision], dict[UUID, Answer]]:
+    """Decide on claims whose key was answered, or failed at a moment ago; and what is there for those that fail now.
+
+    Looked at after the claim, so that a twin's answer shows.
+    """
     decisions: dict[UUID, Decision] = {}
+    stale: dict[UUID, Answer] = {}
+    if not claims:
+        return decisions, stale
+    rows = await connection.fetch(
+        _SQL["fresh_answers"],
+        *_keys(claims),
+        [claim.erid for claim in claims],
+        [claim.max_age_s for claim in claims],
+        [claim.stale_s for claim in claims],
+    )
     for row in rows:
         claim = claims[row["ordinal"] - 1]
-        answer = Answer(row["outcome"], row["fields"], row["reference"], Amount(row["cost"], row["cost_money"]))
-        decisions[claim.id] = Decision(Verdict.ANSWERED, row["call_id"], answer, payer=row["payer"])
-    return decisions
+        cost = Amount(row["cost"], row["cost_money"])
+        answer = Answer(row["outcome"], row["fields"], row["reference"], cost, age_s=row["age_s"])
+        if row["young"] and row["fresh"]:
+            decisions[claim.id] = Decision(Verdict.ANSWERED, row["call_id"], answer, payer=row["payer"])
+            continue
+        if row["young"] and row["stale"]:
+            stale[claim.id] = answer
+        if row["failing"]:
+            failure = Answer(FAILED, "{}", "", NOTHING, row["failure"])
+            decisions[claim.id] = Decision(Verdict.ANSWERED, row["call_id"], failure, stale=stale.get(claim.id))
+    return decisions, stale
 
 
 def _keys(claims: Sequence[Claim]) -> tuple[list[str], list[str], list[str], list[str]]:

@@ -50,19 +50,26 @@ returning tenant, provider, erid, reserved, reserved_money;
 -- name: fresh_answers
 -- Answers that are still believed, and who was charged for them where that stands on no receipt yet: the worker that paid
 -- ended before the contact's row was there. Where the ERID has a limit to their age, older ones are left out, but for what
--- was asked for it, or what it waits for: that is its own question, however long the answer has taken.
-select u.ordinal, a.outcome, a.fields::text as fields, a.reference, a.cost, a.cost_money, a.call_id, c.erid as payer
-from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::float8[])
-    with ordinality as u (tenant, provider, operation, person, erid, max_age_s, ordinal)
-join answer a on a.tenant = u.tenant and a.provider = u.provider and a.operation = u.operation and a.person = u.person
-left join call c on c.id = a.call_id and c.state = 'settled' and c.charged > 0 and not c.receipted
-where a.expires_at > now()
-    and (
+-- was asked for it, or what it waits for: that is its own question, however long the answer has taken. Beside them those
+-- that may be used when the provider fails, and who has failed a moment ago.
+select k.*
+from (
+    select u.ordinal, a.outcome, a.fields::text as fields, a.reference, a.cost, a.cost_money, a.call_id, c.erid as payer,
+        extract(epoch from now() - a.answered_at)::float8 as age_s, a.failure,
+        a.outcome <> 'transient' and a.expires_at > now() as fresh,
+        a.outcome = 'found' and a.expires_at > now() - make_interval(secs => u.stale_s) as stale,
+        coalesce(a.failed_until > now(), false) as failing,
         u.max_age_s is null
-        or extract(epoch from now() - a.answered_at) <= u.max_age_s
-        or exists (select from call o where o.id = a.call_id and o.erid = u.erid)
-        or exists (select from awaiting w where w.call_id = a.call_id and w.tenant = u.tenant and w.erid = u.erid)
-    );
+            or extract(epoch from now() - a.answered_at) <= u.max_age_s
+            or exists (select from call o where o.id = a.call_id and o.erid = u.erid)
+            or exists (select from awaiting w where w.call_id = a.call_id and w.tenant = u.tenant and w.erid = u.erid)
+            as young
+    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::float8[], $7::float8[])
+        with ordinality as u (tenant, provider, operation, person, erid, max_age_s, stale_s, ordinal)
+    join answer a on a.tenant = u.tenant and a.provider = u.provider and a.operation = u.operation and a.person = u.person
+    left join call c on c.id = a.call_id and c.state = 'settled' and c.charged > 0 and not c.receipted
+) k
+where k.failing or (k.young and (k.fresh or k.stale));
 
 -- name: withdraw_calls
 -- Claims of this transaction that are not to be sent after all.
@@ -140,8 +147,8 @@ where b.tenant = u.tenant and b.scope = u.scope and b.name = u.name
 returning b.tenant, b.scope, b.name;
 
 -- name: settle_calls
--- Ends open calls, and keeps what was paid for: a newer answer replaces an older one. A call that is settled already (an
--- earlier try had landed) is left alone and not counted again.
+-- Ends open calls, and keeps what was paid for: a newer answer replaces an older one, and a failure stands beside it. A
+-- call that is settled already (an earlier try had landed) is left alone and not counted again.
 with ended as (
     update call c
     set state = u.state,
@@ -169,7 +176,7 @@ with ended as (
     select tenant, provider, operation, person, outcome, answer::jsonb, reference, charged, charged_money, id,
         now() + make_interval(secs => keep_s)
     from ended
-    where answer <> ''
+    where answer <> '' and outcome <> 'transient'
     order by tenant, provider, operation, person
     on conflict (tenant, provider, operation, person) do update
     set outcome = excluded.outcome,
@@ -179,7 +186,20 @@ with ended as (
         cost_money = excluded.cost_money,
         call_id = excluded.call_id,
         answered_at = now(),
-        expires_at = excluded.expires_at
+        expires_at = excluded.expires_at,
+        failed_until = null
+), failed as (
+    insert into answer (
+        tenant, provider, operation, person, outcome, fields, reference, cost, cost_money, call_id, expires_at,
+        failed_until, failure
+    )
+    select tenant, provider, operation, person, outcome, '{}', '', 0, 0, id, now(), now() + make_interval(secs => keep_s),
+        reason
+    from ended
+    where answer <> '' and outcome = 'transient'
+    order by tenant, provider, operation, person
+    on conflict (tenant, provider, operation, person) do update
+    set failed_until = excluded.failed_until, failure = excluded.failure
 )
 select id, tenant, provider, erid, state, reserved, reserved_money, charged, charged_money from ended;
 
