@@ -24,6 +24,8 @@ BENCHMARKS = (
     "ingest",
     "latency",
     "backlog",
+    "rate_limit",
+    "fairness",
 )
 """Modules of this package with `async def run(rig, scale) -> Result`."""
 

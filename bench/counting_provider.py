@@ -2,9 +2,10 @@
 
     python -m bench.counting_provider [--delay-ms 0] [--windows '[[20, 1.0], [80, 5.0]]']
 
-A line on its input is answered by a line of JSON: `{"requests", "refused", "first_at", "last_at", "marked"}`. Times are of
-the monotonic clock, which all processes of a machine share. `marked`: when each first name that begins with `Alone` was
-asked for first. A request above one of the windows, which slide, is answered with 429 and does not count.
+A line of numbers on its input is answered by a line of JSON: `{"requests", "refused", "at", "marked"}`. `at`: when the
+requests of these numbers came, counted from 0, by the monotonic clock, which all processes of a machine share.
+`marked`: when each first name that begins with `Alone` was asked for first. A request above one of the windows, which
+slide, is answered with 429 and does not count.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import asyncio
 import json
 import sys
 import time
+from array import array
 from collections import deque
 from collections.abc import Sequence
 
@@ -28,8 +30,8 @@ class Counts:
     def __init__(self, windows: Sequence[tuple[int, float]]) -> None:
         """Take the windows as (requests, seconds)."""
         self._windows = [(count, per_s, deque[float]()) for count, per_s in windows]
-        self.requests = self.refused = 0
-        self.first_at = self.last_at = 0.0
+        self.times = array("d")
+        self.refused = 0
         self.marked: dict[str, float] = {}
 
     def answer(self, request: bytes, now: float) -> bytes:
@@ -45,15 +47,13 @@ class Counts:
                 return _REFUSAL
         for _, _, recent in self._windows:
             recent.append(now)
-        self.first_at = self.first_at or now
-        self.last_at = now
-        self.requests += 1
+        self.times.append(now)
         return answer(request)
 
-    def report(self) -> str:
-        """The counts as a line of JSON."""
-        names = ("requests", "refused", "first_at", "last_at", "marked")
-        return json.dumps({name: getattr(self, name) for name in names})
+    def report(self, numbers: Sequence[int]) -> str:
+        """The counts as a line of JSON, with when the requests of these numbers came."""
+        at = [self.times[number] for number in numbers]
+        return json.dumps({"requests": len(self.times), "refused": self.refused, "at": at, "marked": self.marked})
 
 
 class CountingProvider(asyncio.Protocol):
@@ -98,8 +98,8 @@ async def serve(counts: Counts, delay_s: float) -> None:
 
 
 async def _tell(lines: asyncio.StreamReader, counts: Counts) -> None:
-    while await lines.readline():
-        print(counts.report(), flush=True)
+    while line := await lines.readline():
+        print(counts.report([int(number) for number in line.split()]), flush=True)
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import aio_pika
 import aio_pika.abc
 
 from des.broker import topology
-from des.broker.contract import INGEST_EXCHANGE, INGEST_QUEUE
+from des.broker.contract import INGEST_EXCHANGE, INGEST_QUEUE, SMALL_QUEUE
 from des.message import BATCH_TYPE, PROTOBUF
 
 IN_FLIGHT = 256
@@ -78,5 +78,6 @@ class Queue:
 
     async def purge(self) -> None:
         """Forget what waits."""
-        queue = await self.channel.declare_queue(INGEST_QUEUE, passive=True)
-        await queue.purge()
+        for name in (INGEST_QUEUE, SMALL_QUEUE):
+            queue = await self.channel.declare_queue(name, passive=True)
+            await queue.purge()

@@ -40,8 +40,10 @@ SET_CONTACTS_MAX = 5_000
 """Contacts put together into one message: five batches of a thousand cost the broker's client as much as one."""
 SET_BYTES_MAX = 1 * MIB
 """The same in bytes."""
+SMALL_MESSAGE_CONTACTS_MAX = 100
+"""Contacts of a message up to which it goes to the queue of the small ones."""
 SETS_IN_FLIGHT_MAX = 2
-"""Sets that are not full and unconfirmed, of one tenant: one is on its way while the next fills, more would make
+"""Sets that are not full and unconfirmed, of one tenant and kind: one is on its way while the next fills, more would make
 them smaller for nothing."""
 INTAKE_PUBLISHES_IN_FLIGHT_MAX = 64
 """Unconfirmed full messages, and as many sets that are not full; 2,000 messages of 1,000 contacts a second went
@@ -75,8 +77,8 @@ DELIVERY_LIMIT = 20
 # ---- accept ------------------------------------------------------------------------------------------------
 
 ACCEPT_GROUP_DELIVERIES_MAX = 300
-ACCEPT_GROUP_CONTACTS_MAX = 16_000
-"""Contacts of one accept transaction, judged by the batches before; one delivery is taken whatever its size."""
+ACCEPT_GROUP_BYTES_MAX = 1 * MIB
+"""Bodies of one accept transaction, about 16,000 contacts; one delivery is taken whatever its size."""
 ACCEPTED_CONTACTS_HIGH_WATER = 5_000_000
 """Contacts accepted and not finished; above it the acceptor rests and the broker buffers."""
 
@@ -175,7 +177,8 @@ _holds(GRPC_MESSAGE_BYTES_MAX <= INTAKE_BYTES_MAX, "intake takes the largest bat
 _holds(STREAM_REJECTED_BYTES_MAX <= MESSAGE_BYTES_MAX // 2, "a summary fits a message")
 _holds(HTTP_BODY_BYTES_MAX * 2 <= HTTP_BODIES_BYTES_MAX, "one body does not shut the others out")
 _holds(ACCEPT_GROUP_DELIVERIES_MAX <= PREFETCH_DELIVERIES, "a group is filled by what may be unacknowledged")
-_holds(CONTACTS_PER_MESSAGE_MAX <= ACCEPT_GROUP_CONTACTS_MAX, "a longest part fits an accept group")
+_holds(SET_BYTES_MAX <= ACCEPT_GROUP_BYTES_MAX, "a set fits an accept group")
+_holds(SMALL_MESSAGE_CONTACTS_MAX * 10 <= SET_CONTACTS_MAX, "what is small is small against a set")
 _holds(ERID_WINDOW_CONTACTS_MAX * 4 <= CONTACTS_IN_WORK_MAX, "one ERID cannot take all the memory")
 _holds(CONTACTS_IN_WORK_MAX + CONTACTS_PARKED_MAX <= CONTACTS_HELD_MAX, "what is in work and parked is held")
 _holds(COMMIT_GROUP_CONTACTS_MAX <= CONTACTS_IN_WORK_MAX, "a commit group is of contacts in work")

@@ -12,7 +12,7 @@ class Delivery(msgspec.Struct, frozen=True, gc=False):
     """One message as it came: payload and acknowledgement travel together.
 
     `user_id` is validated by the broker, empty where the publisher set none. `tag` counts within `generation`,
-    the channel it came by.
+    the channel it came by; `queue` is that channel's.
     """
 
     body: bytes
@@ -23,3 +23,4 @@ class Delivery(msgspec.Struct, frozen=True, gc=False):
     tag: int
     generation: int
     redelivered: bool = False
+    queue: str = ""

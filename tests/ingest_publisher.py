@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from des.broker.contract import INGEST_EXCHANGE, SMALL_EXCHANGE
 from des.errors import DesError
 from des.message import Delivery
 from des.wire import EncodedBatch, encode_proto
@@ -38,11 +39,11 @@ class HeldPublisher:
         mandatory: bool = True,
     ) -> None:
         """Keep the message and wait for the test."""
-        assert exchange == "des.ingest"
+        assert exchange in {INGEST_EXCHANGE, SMALL_EXCHANGE}
         assert mandatory
         assert not headers
         confirm = asyncio.get_running_loop().create_future()
-        delivery = Delivery(body, content_type, type, "des", routing_key, len(self.messages) + 1, 1)
+        delivery = Delivery(body, content_type, type, "des", routing_key, len(self.messages) + 1, 1, queue=exchange)
         self.messages.append(Published(delivery, confirm))
         self._arrived.set()
         if self.holding:

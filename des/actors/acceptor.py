@@ -18,7 +18,7 @@ from des.contact import BatchKey, ContactBatch
 from des.errors import CommitUnknown, TransientError
 from des.failpoints import Failpoint
 from des.lifecycle import TaskOwner
-from des.limits import ACCEPT_GROUP_CONTACTS_MAX, ACCEPT_GROUP_DELIVERIES_MAX, ACCEPTED_CONTACTS_HIGH_WATER
+from des.limits import ACCEPT_GROUP_BYTES_MAX, ACCEPT_GROUP_DELIVERIES_MAX, ACCEPTED_CONTACTS_HIGH_WATER
 from des.message import Delivery
 from des.store.contract import Acceptance, AcceptedBatch, Refused, WorkStore, partition_of
 from des.telemetry import Event, logger
@@ -29,7 +29,8 @@ log = logger(__name__)
 RETRY_FIRST_S = 0.05
 RETRY_MAX_S = 2.0
 PATIENCE_S = 0.1
-"""Longest rest between two groups while the actors' memory is full: at least ten groups a second go on."""
+"""Rest after a full group while the actors' memory is full, after a smaller one as much less: ten full groups a second
+go on, and a few contacts are not kept for it."""
 
 
 class Backlog:
@@ -91,7 +92,7 @@ class Acceptor:
         self._on_dirty = on_dirty
         self._accepting = accepting
         self._memory = memory
-        self._deliveries_max = ACCEPT_GROUP_DELIVERIES_MAX
+        self._patience_s = 0.0
         self._tasks = TaskOwner(self.name, vital=True)
         self._observe: Callable[[float], None] = lambda _: None
         self._began = 0.0
@@ -119,14 +120,14 @@ class Acceptor:
         while True:
             await self._backlog.below()
             await self._pace()
-            deliveries = await self._consumer.take(self._deliveries_max)
+            deliveries = await self._consumer.take(ACCEPT_GROUP_DELIVERIES_MAX)
             self._began = self._clock.monotonic()
             batches, refused = self._decode(deliveries)
             self._accepting.update(batch.key for batch in batches)
             acceptance = await self._accept(batches, refused)
             failpoints.hit(Failpoint.ACCEPT_COMMITTED_NOT_ACKED)
             self._consumer.ack(deliveries)
-            self._count(acceptance, len(deliveries))
+            self._count(acceptance, deliveries)
             self._on_accepted(acceptance.new)
             self._accepting.clear()
             self._observe(self.oldest_s())
@@ -139,7 +140,7 @@ class Acceptor:
         backlog has to come through too, so it is a moment and no more.
         """
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(self._patience_s):
                 await self._memory()
         except TimeoutError:
             return
@@ -176,11 +177,10 @@ class Acceptor:
             await self._clock.sleep(delay_s)
             delay_s = min(RETRY_MAX_S, delay_s * 2)
 
-    def _count(self, acceptance: Acceptance, deliveries: int) -> None:
+    def _count(self, acceptance: Acceptance, deliveries: Sequence[Delivery]) -> None:
         contacts = sum(len(accepted.batch.contacts) for accepted in acceptance.new)
-        if acceptance.new:
-            each = max(1, contacts // deliveries)
-            self._deliveries_max = min(ACCEPT_GROUP_DELIVERIES_MAX, max(1, ACCEPT_GROUP_CONTACTS_MAX // each))
+        size = sum(len(delivery.body) for delivery in deliveries)
+        self._patience_s = PATIENCE_S * min(1.0, size / ACCEPT_GROUP_BYTES_MAX)
         self._backlog.add(contacts)
         self.batches += len(acceptance.new)
         self.contacts += contacts

@@ -29,7 +29,7 @@ from des.app.providers import (
     build_tariffs,
     build_waterfall,
 )
-from des.broker.consumer import AmqpConsumer
+from des.broker.lanes import Lanes
 from des.broker.publisher import AmqpPublisher, user_of
 from des.clock import SystemClock
 from des.config import Settings
@@ -230,7 +230,7 @@ class App:
             on_release=engine.release,
             on_portion=engine.allot,
         )
-        consumer = AmqpConsumer(self._amqp_url)
+        consumer = Lanes(self._amqp_url)
         acceptor = Acceptor(
             consumer,
             store,
@@ -320,7 +320,7 @@ class _Schema:
         """Nothing stays open."""
 
 
-def _ready(part: AmqpPublisher | AmqpConsumer) -> Check:
+def _ready(part: AmqpPublisher | Lanes) -> Check:
     """Make a check of a part that knows whether it is connected."""
 
     async def check() -> None:

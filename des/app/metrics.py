@@ -2,7 +2,7 @@
 
 from des.actors.acceptor import Acceptor, Backlog
 from des.actors.engine import Engine
-from des.broker.consumer import AmqpConsumer
+from des.broker.lanes import Lanes
 from des.broker.publisher import AmqpPublisher
 from des.ingest.intake import Intake
 from des.outbox import Relay
@@ -33,8 +33,8 @@ def watch_relay(telemetry: Telemetry, relay: Relay) -> None:
     relay.measure(telemetry.seconds(Measure.STAGE_LATENCY, stage=Stage.RELAY))
 
 
-def watch_consumer(telemetry: Telemetry, consumer: AmqpConsumer) -> None:
-    """Watch what lies in the ingest queue, and what of it is with this process."""
+def watch_consumer(telemetry: Telemetry, consumer: Lanes) -> None:
+    """Watch what lies in the ingest queues, and what of it is with this process."""
     telemetry.watch(Measure.STAGE_WAITING, lambda: consumer.messages_ready, stage=Stage.ACCEPT)
     telemetry.watch(Measure.STAGE_IN_FLIGHT, lambda: consumer.unacked, stage=Stage.ACCEPT)
 

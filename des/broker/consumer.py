@@ -21,7 +21,7 @@ from des.broker.contract import INGEST_QUEUE, Delivery
 from des.broker.supervisor import Supervisor
 from des.errors import BrokerUnavailable
 from des.lifecycle import TaskOwner
-from des.limits import PREFETCH_DELIVERIES
+from des.limits import ACCEPT_GROUP_BYTES_MAX, PREFETCH_DELIVERIES
 
 WATCH_S: Final = 10.0
 """How often the queue is looked at. Two looks without a delivery while messages are ready: the consumer is dead."""
@@ -32,7 +32,8 @@ LOOK_TIMEOUT_S: Final = 5.0
 class _Inbox:
     """Deliveries of one channel: those not taken yet, and which are done with."""
 
-    def __init__(self, generation: int, arrived: asyncio.Event) -> None:
+    def __init__(self, queue: str, generation: int, arrived: asyncio.Event) -> None:
+        self.queue = queue
         self.generation = generation
         self.waiting: deque[Delivery] = deque()
         self.last_tag = 0
@@ -56,6 +57,7 @@ class _Inbox:
                 tag,
                 self.generation,
                 bool(message.redelivered),
+                self.queue,
             )
         )
         self._arrived.set()
@@ -107,19 +109,28 @@ class AmqpConsumer:
     name = "consumer"
 
     def __init__(
-        self, url: str, *, prefetch: int = PREFETCH_DELIVERIES, watch_s: float = WATCH_S, queue: str = INGEST_QUEUE
+        self,
+        url: str,
+        *,
+        prefetch: int = PREFETCH_DELIVERIES,
+        watch_s: float = WATCH_S,
+        queue: str = INGEST_QUEUE,
+        arrived: asyncio.Event | None = None,
     ) -> None:
-        """Take `amqp://…`, the most unacknowledged deliveries, how often to look at the queue, and its name."""
+        """Take `amqp://…`, the most unacknowledged deliveries, how often to look at the queue, and its name.
+
+        `arrived`: set when a delivery comes, for whoever waits for those of several consumers.
+        """
         self._prefetch = prefetch
         self._watch_s = watch_s
         self._queue = queue
-        self._arrived = asyncio.Event()
+        self._arrived = arrived or asyncio.Event()
         self._generation = 0
-        self._inbox = _Inbox(0, self._arrived)
+        self._inbox = _Inbox(queue, 0, self._arrived)
         self._channel: aiormq.abc.AbstractChannel | None = None
         self._looked_at: AbstractQueue | None = None
         self._settling: asyncio.Task[None] | None = None
-        self._supervisor = Supervisor(self.name, url, self)
+        self._supervisor = Supervisor(f"{self.name} of {queue}", url, self)
         self._tasks = TaskOwner(self.name)
         self._acks = TaskOwner(self.name)
         self.messages_ready = 0
@@ -129,6 +140,11 @@ class AmqpConsumer:
     def ready(self) -> bool:
         """Connected and consuming."""
         return self._supervisor.ready
+
+    @property
+    def waiting(self) -> int:
+        """Deliveries received and not taken."""
+        return len(self._inbox.waiting)
 
     @property
     def unacked(self) -> int:
@@ -146,13 +162,17 @@ class AmqpConsumer:
         await self._tasks.close()
         await self._supervisor.stop()
 
-    async def take(self, deliveries_max: int) -> Sequence[Delivery]:
+    async def take(self, deliveries_max: int, bytes_max: int = ACCEPT_GROUP_BYTES_MAX) -> Sequence[Delivery]:
         """See contract.Consumer."""
         while not self._inbox.waiting:
             self._arrived.clear()
             await self._arrived.wait()
         waiting = self._inbox.waiting
-        return [waiting.popleft() for _ in range(min(deliveries_max, len(waiting)))]
+        taken: list[Delivery] = []
+        while waiting and len(taken) < deliveries_max and bytes_max > 0:
+            taken.append(waiting.popleft())
+            bytes_max -= len(taken[-1].body)
+        return taken
 
     def ack(self, deliveries: Sequence[Delivery]) -> None:
         """See contract.Consumer."""
@@ -182,7 +202,7 @@ class AmqpConsumer:
     async def opened(self, wire: Wire) -> None:
         """See WireUser."""
         self._generation += 1
-        self._inbox = _Inbox(self._generation, self._arrived)
+        self._inbox = _Inbox(self._queue, self._generation, self._arrived)
         try:
             self._channel = await wire.channel.get_underlay_channel()
             self._channel.on_consumer_cancel_callbacks.add(self._cancelled)
@@ -198,7 +218,7 @@ class AmqpConsumer:
         if self._settling is not None:
             self._settling.cancel()  # aiormq may let it wait for a connection that is gone
             self._settling = None
-        self._inbox = _Inbox(self._generation, self._arrived)  # deliveries still on their way end in the old one
+        self._inbox = _Inbox(self._queue, self._generation, self._arrived)  # what is still on its way ends there
 
     def _cancelled(self, _frame: Any) -> None:
         self._supervisor.drop(f"the broker cancelled the consumer of {self._queue}")

@@ -3,20 +3,26 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from des.limits import ACCEPT_GROUP_BYTES_MAX
 from des.message import Delivery as Delivery
 
 INGEST_EXCHANGE = "des.ingest"
 EVENTS_EXCHANGE = "des.events"
 INGEST_QUEUE = "des.ingest"
+SMALL_EXCHANGE = "des.ingest.small"
+SMALL_QUEUE = "des.ingest.small"
 DEAD_EXCHANGE = "des.ingest.dead"
 DEAD_QUEUE = "des.ingest.dead"
 
 
 class Consumer(Protocol):
-    """The ingest queue, one group of deliveries at a time."""
+    """What comes in by the ingest queues, one group of deliveries at a time."""
 
-    async def take(self, deliveries_max: int) -> Sequence[Delivery]:
-        """Wait for at least one delivery, then return whatever has arrived, at most `deliveries_max`, in order."""
+    async def take(self, deliveries_max: int, bytes_max: int = ACCEPT_GROUP_BYTES_MAX) -> Sequence[Delivery]:
+        """Wait for at least one delivery, then return whatever has arrived, in order.
+
+        At most `deliveries_max`, and no more than one beyond `bytes_max` of their bodies.
+        """
 
     def ack(self, deliveries: Sequence[Delivery]) -> None:
         """Acknowledge them, soon and in groups; those of a channel that has gone are redelivered by the broker."""

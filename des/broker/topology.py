@@ -1,6 +1,7 @@
 """Exchanges and queues as data, declared by whoever connects; declaring what is there already changes nothing.
 
     publishers ──▶ des.ingest (topic) ──#──▶ des.ingest (quorum queue) ──▶ DES
+    doors, with a few contacts ──▶ des.ingest.small ──#──▶ des.ingest.small (the same) ──▶ DES, which takes it in turn
                                                   │ refused, or delivered too often
                                                   ▼
                                        des.ingest.dead (fanout) ──▶ des.ingest.dead (quorum queue), for a person
@@ -8,7 +9,8 @@
 
 The limit and the dead-letter exchange are explicit arguments: a policy needs administrator rights and the management
 plugin or rabbitmqctl, and RabbitMQ 3.10 has no delivery limit unless it is told of one (without it, a message that
-kills its reader does so for ever). The price: queue arguments cannot be changed later; another value needs a new queue.
+kills its reader does so for ever). Nor has it priorities in quorum queues: what must not wait behind a million contacts
+has a queue of its own (`lanes`). The price: queue arguments cannot be changed later; another value needs a new queue.
 """
 
 from collections.abc import Mapping
@@ -17,7 +19,15 @@ from typing import NamedTuple
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelPreconditionFailed
 
-from des.broker.contract import DEAD_EXCHANGE, DEAD_QUEUE, EVENTS_EXCHANGE, INGEST_EXCHANGE, INGEST_QUEUE
+from des.broker.contract import (
+    DEAD_EXCHANGE,
+    DEAD_QUEUE,
+    EVENTS_EXCHANGE,
+    INGEST_EXCHANGE,
+    INGEST_QUEUE,
+    SMALL_EXCHANGE,
+    SMALL_QUEUE,
+)
 from des.errors import ConfigError
 from des.limits import DELIVERY_LIMIT
 
@@ -40,25 +50,23 @@ class Queue(NamedTuple):
 
 EXCHANGES = (
     Exchange(INGEST_EXCHANGE, "topic"),
+    Exchange(SMALL_EXCHANGE, "topic"),
     Exchange(DEAD_EXCHANGE, "fanout"),
     Exchange(EVENTS_EXCHANGE, "topic"),
 )
+_INGEST_ARGUMENTS: Mapping[str, str | int] = {
+    "x-queue-type": "quorum",
+    "x-delivery-limit": DELIVERY_LIMIT,
+    "x-dead-letter-exchange": DEAD_EXCHANGE,
+    # With confirms between the two queues; it asks for reject-publish, which is also what a length limit set by policy
+    # should do: a nack, so that the client hears of it.
+    "x-dead-letter-strategy": "at-least-once",
+    "x-overflow": "reject-publish",
+}
 QUEUES = (
     Queue(DEAD_QUEUE, DEAD_EXCHANGE, "", {"x-queue-type": "quorum"}),
-    Queue(
-        INGEST_QUEUE,
-        INGEST_EXCHANGE,
-        "#",
-        {
-            "x-queue-type": "quorum",
-            "x-delivery-limit": DELIVERY_LIMIT,
-            "x-dead-letter-exchange": DEAD_EXCHANGE,
-            # With confirms between the two queues; it asks for reject-publish, which is also what a length limit
-            # set by policy should do: a nack, so that the client hears of it.
-            "x-dead-letter-strategy": "at-least-once",
-            "x-overflow": "reject-publish",
-        },
-    ),
+    Queue(INGEST_QUEUE, INGEST_EXCHANGE, "#", _INGEST_ARGUMENTS),
+    Queue(SMALL_QUEUE, SMALL_EXCHANGE, "#", _INGEST_ARGUMENTS),
 )
 
 

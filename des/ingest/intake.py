@@ -1,7 +1,8 @@
 """The one door behind all doors: validated batches in, confirmed messages out.
 
-Batches that come while messages are unconfirmed wait in the open set of their tenant. A set goes out when it is full,
-or when few enough of its tenant's are in flight; a batch as large as a set goes out by itself.
+Batches that come while messages are unconfirmed wait in an open set of their tenant, small ones in one and large ones
+in another. A set goes out when it is full, or when few enough of its kind are in flight; a batch as large as a set goes
+out by itself. What has few contacts goes to a queue of its own: nobody waits there behind a million.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 
 from des import failpoints
-from des.broker.contract import INGEST_EXCHANGE, Publisher
+from des.broker.contract import INGEST_EXCHANGE, SMALL_EXCHANGE, Publisher
 from des.contact import TENANT_DEFAULT
 from des.errors import DesError, TransientError
 from des.failpoints import Failpoint
@@ -20,18 +21,27 @@ from des.limits import (
     SET_BYTES_MAX,
     SET_CONTACTS_MAX,
     SETS_IN_FLIGHT_MAX,
+    SMALL_MESSAGE_CONTACTS_MAX,
 )
 from des.message import BATCH_SET_TYPE, BATCH_TYPE, PROTOBUF
 from des.wire import EncodedBatch, encode_set_of_payloads, split_encoded
+
+Kind = tuple[str, bool]
+"""Of a set: its tenant, and whether its batches are small."""
+
+
+def _kind_of(batch: EncodedBatch) -> Kind:
+    return batch.tenant, batch.contacts <= SMALL_MESSAGE_CONTACTS_MAX
 
 
 class _Set:
     """Encoded batches of one tenant that go out in one message, and the future of its confirm."""
 
-    __slots__ = ("bytes", "confirmed", "contacts", "payloads", "routing_key", "tenant")
+    __slots__ = ("bytes", "confirmed", "contacts", "kind", "payloads", "routing_key", "tenant")
 
-    def __init__(self, tenant: str, routing_key: str, confirmed: asyncio.Future[None]) -> None:
-        self.tenant = tenant
+    def __init__(self, kind: Kind, routing_key: str, confirmed: asyncio.Future[None]) -> None:
+        self.kind = kind
+        self.tenant = kind[0]
         self.routing_key = routing_key
         self.confirmed = confirmed
         self.payloads: list[bytes] = []
@@ -51,6 +61,11 @@ class _Set:
         self.bytes += len(batch.payload)
         self.contacts += batch.contacts
 
+    @property
+    def exchange(self) -> str:
+        """Many small batches together are as large as any."""
+        return SMALL_EXCHANGE if self.contacts <= SMALL_MESSAGE_CONTACTS_MAX else INGEST_EXCHANGE
+
     def encode(self) -> tuple[str, bytes]:
         """Return message type and body; only a set can name a tenant other than the default one."""
         if len(self.payloads) == 1 and self.tenant == TENANT_DEFAULT:
@@ -68,9 +83,9 @@ class Intake:
         self._publisher = publisher
         self._bytes_max = bytes_max
         self._tasks = TaskOwner(self.name)
-        self._open: dict[str, _Set] = {}
+        self._open: dict[Kind, _Set] = {}
         self._full: deque[_Set] = deque()
-        self._sets_in_flight: Counter[str] = Counter()
+        self._sets_in_flight: Counter[Kind] = Counter()
         self._full_in_flight = 0
         self._flush_is_due = False
         self._draining = False
@@ -142,22 +157,23 @@ class Intake:
         self._idle.clear()
         if not self.has_room:
             self._room.clear()
-        group = self._open.get(batch.tenant)
+        group = self._open.get(_kind_of(batch))
         if group is None or not group.takes(batch):
             group = self._open_set(batch)
         group.add(batch)
         if group.full:
-            self._full.append(self._open.pop(batch.tenant))
+            self._full.append(self._open.pop(group.kind))
         self._flush_soon()
         return group.confirmed
 
     def _open_set(self, batch: EncodedBatch) -> _Set:
-        """Open a set for the batch; one of its tenant that is open and cannot take it goes out as full."""
-        closed = self._open.pop(batch.tenant, None)
+        """Open a set for the batch; one of its kind that is open and cannot take it goes out as full."""
+        kind = _kind_of(batch)
+        closed = self._open.pop(kind, None)
         if closed is not None:
             self._full.append(closed)
-        group = _Set(batch.tenant, str(batch.erid), asyncio.get_running_loop().create_future())
-        self._open[batch.tenant] = group
+        group = _Set(kind, str(batch.erid), asyncio.get_running_loop().create_future())
+        self._open[kind] = group
         return group
 
     def _flush_soon(self) -> None:
@@ -171,10 +187,10 @@ class Intake:
         while self._full and self._full_in_flight < INTAKE_PUBLISHES_IN_FLIGHT_MAX:
             self._full_in_flight += 1
             self._start(self._full.popleft(), is_full=True)
-        ready = [tenant for tenant in self._open if self._sets_in_flight[tenant] < SETS_IN_FLIGHT_MAX]
-        for tenant in ready[: INTAKE_PUBLISHES_IN_FLIGHT_MAX - self._sets_in_flight.total()]:
-            self._sets_in_flight[tenant] += 1
-            self._start(self._open.pop(tenant), is_full=False)
+        ready = [kind for kind in self._open if self._sets_in_flight[kind] < SETS_IN_FLIGHT_MAX]
+        for kind in ready[: INTAKE_PUBLISHES_IN_FLIGHT_MAX - self._sets_in_flight.total()]:
+            self._sets_in_flight[kind] += 1
+            self._start(self._open.pop(kind), is_full=False)
 
     def _start(self, group: _Set, *, is_full: bool) -> None:
         self._tasks.spawn(self._publish(group, is_full=is_full), "publish")
@@ -185,7 +201,7 @@ class Intake:
         try:
             message_type, body = group.encode()
             await self._publisher.publish(
-                INGEST_EXCHANGE, group.routing_key, body, content_type=PROTOBUF, type=message_type
+                group.exchange, group.routing_key, body, content_type=PROTOBUF, type=message_type
             )
         except DesError as error:
             _fail(group.confirmed, error)
@@ -201,9 +217,9 @@ class Intake:
         if is_full:
             self._full_in_flight -= 1
         else:
-            self._sets_in_flight[group.tenant] -= 1
-            if not self._sets_in_flight[group.tenant]:
-                del self._sets_in_flight[group.tenant]
+            self._sets_in_flight[group.kind] -= 1
+            if not self._sets_in_flight[group.kind]:
+                del self._sets_in_flight[group.kind]
         if group.confirmed.exception() is None:
             self.contacts_confirmed += group.contacts
         else:

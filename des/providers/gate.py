@@ -91,8 +91,7 @@ class Gate:
             self._breaker.sent()
             self._probing = self._on_probation
         if not self._counts_itself:
-            self._limiter.send(self._clock.monotonic())
-            self._limiter.lost()
+            self._limiter.count(self._clock.monotonic())
 
     def heard(self, *, failed: bool, answered: bool) -> bool:
         """Hear how a call ended: any failure, any answer; neither is a refusal. Whether that opened it for others."""

@@ -16,11 +16,14 @@ import msgspec
 from des.limits import RATE_HANDED_OVER_S_MAX
 from des.portion import Portion
 
-SLACK_S_MIN = 0.025
-SLACK_S_MAX = 1.0
-SLACK = 0.02
-"""A request counts from when it was sent and this much of the window later: requests reach the far end at other
-distances than they were sent. One whose reply came sooner has arrived by then at the latest, and counts from that."""
+SLACK_S = 0.005
+"""A request counts from this much later than it can have arrived by what is known: clocks and loops are not exact."""
+COUNTED_LATE_S = 0.025
+"""The same for one of which nothing but the call is known."""
+LATE = 0.1
+"""Of a window: how late a request is taken to have arrived at most. One that is still out is taken for that late."""
+FASTEST_OF = 64
+"""Replies of which the fastest is remembered, until as many more have come: the way to the far end may have changed."""
 
 
 class Told(msgspec.Struct, frozen=True, gc=False):
@@ -32,15 +35,48 @@ class Told(msgspec.Struct, frozen=True, gc=False):
 
 
 class Request:
-    """A request that was sent; `number` in the order of sending."""
+    """A request that was sent; `number` in the order of sending.
 
-    __slots__ = ("arrived_at", "number", "sent_at")
+    `late_s`: how much later than one that was not held up it arrived, at most; infinite while nobody knows.
+    """
+
+    __slots__ = ("late_s", "number", "sent_at")
 
     def __init__(self, number: int, sent_at: float) -> None:
-        """Take its place in the order and its time; it has surely arrived when its reply has come."""
+        """Take its place in the order and its time."""
         self.number = number
         self.sent_at = sent_at
-        self.arrived_at = math.inf
+        self.late_s = math.inf
+
+
+class _Fastest:
+    """How long the fastest of the last replies took, from the sending of its request.
+
+    Whatever a request took longer, it may have been held up on its way: waited for a connection, or for its turn. Those
+    that were sent before any reply had come may all have been held up alike, so nothing is learned from them.
+    """
+
+    __slots__ = ("_before_s", "_first_reply_at", "_now_s", "_replies")
+
+    def __init__(self) -> None:
+        self._before_s = self._now_s = math.inf
+        self._first_reply_at = math.inf
+        self._replies = 0
+
+    def late_s(self, request: Request, now: float) -> float:
+        """How late the request arrived, at most; learns of its reply."""
+        took_s = now - request.sent_at
+        fastest_s = min(self._before_s, self._now_s)
+        self._first_reply_at = min(self._first_reply_at, now)
+        if request.sent_at >= self._first_reply_at:
+            self._learn(took_s)
+        return took_s if math.isinf(fastest_s) else min(took_s, max(0.0, took_s - fastest_s) + SLACK_S)
+
+    def _learn(self, took_s: float) -> None:
+        self._now_s = min(self._now_s, took_s)
+        self._replies += 1
+        if self._replies == FASTEST_OF:
+            self._before_s, self._now_s, self._replies = self._now_s, math.inf, 0
 
 
 class Limiter:
@@ -50,6 +86,7 @@ class Limiter:
         """Take the windows as (requests permitted to all workers together, seconds)."""
         self._windows = [_Window(permitted, seconds) for permitted, seconds in windows]
         self._told: dict[str, _Remaining] = {}
+        self._fastest = _Fastest()
         self._closed_until = -math.inf
         self._valid_until = math.inf
         self.sent = 0
@@ -75,10 +112,15 @@ class Limiter:
             window.requests.append(request)
         return request
 
+    def count(self, now: float) -> None:
+        """Count a request of which nothing more will be heard."""
+        self.send(now).late_s = COUNTED_LATE_S
+        self.in_flight -= 1
+
     def answered(self, request: Request, now: float, told: Sequence[Told] = ()) -> None:
         """Hear that a request was answered, and what its reply tells."""
         self.in_flight -= 1
-        request.arrived_at = now
+        request.late_s = self._fastest.late_s(request, now)
         for one in told:
             remaining = self._told.get(one.window)
             if remaining is None:
@@ -103,13 +145,13 @@ class Limiter:
 class _Window:
     """One window that we count."""
 
-    __slots__ = ("_floor", "_raise_at", "_seconds", "_slack", "_target", "_total", "requests")
+    __slots__ = ("_floor", "_late_max_s", "_raise_at", "_seconds", "_target", "_total", "requests")
 
     def __init__(self, permitted: int, seconds: float) -> None:
         self._total = self._floor = self._target = permitted
         self._raise_at = -math.inf
         self._seconds = seconds
-        self._slack = min(SLACK_S_MAX, max(SLACK_S_MIN, seconds * SLACK))
+        self._late_max_s = seconds * LATE
         self.requests: deque[Request] = deque()
 
     def delay_s(self, now: float) -> float:
@@ -133,14 +175,14 @@ class _Window:
         self._target = 0 if portion is None else portion.share_of(self._total)
         self._floor = min(in_force, self._target)
         settled_at = None if portion is None else portion.settled_at
-        wait_s = self._seconds + self._slack if self._seconds <= RATE_HANDED_OVER_S_MAX else 0.0
+        wait_s = self._seconds + self._late_max_s if self._seconds <= RATE_HANDED_OVER_S_MAX else 0.0
         self._raise_at = math.inf if settled_at is None else settled_at + wait_s
 
     def _permitted(self, now: float) -> int:
         return self._target if now >= self._raise_at else self._floor
 
     def _free_at(self, request: Request) -> float:
-        return min(request.sent_at + self._slack, request.arrived_at) + self._seconds
+        return request.sent_at + min(request.late_s, self._late_max_s) + self._seconds
 
 
 class _Remaining:
@@ -171,5 +213,3 @@ class _Remaining:
             return
         self._left, self._until = told.left, told.until
         self._sent, self._unsure = sent, in_flight
-
-

@@ -15,7 +15,7 @@ import grpc
 import msgspec
 
 from des import events
-from des.broker.contract import DEAD_QUEUE, INGEST_QUEUE
+from des.broker.contract import DEAD_QUEUE, INGEST_QUEUE, SMALL_QUEUE
 from des.contact import TENANT_DEFAULT, Contact, FieldResult
 from des.v1 import enrichment_pb2
 from des.v1.enrichment_pb2_grpc import EnrichmentServiceStub
@@ -125,7 +125,7 @@ async def audit_broker(amqp_url: str) -> None:
     """Nothing waits, and nothing was given up."""
     async with aiormq.connect(amqp_url) as connection:
         channel = await connection.channel()
-        for queue in (INGEST_QUEUE, DEAD_QUEUE):
+        for queue in (INGEST_QUEUE, SMALL_QUEUE, DEAD_QUEUE):
             answer = await channel.queue_declare(queue, passive=True)
             assert answer.message_count == 0, f"{answer.message_count} messages are in {queue}"
 

@@ -7,13 +7,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from des.portion import Portion
-from des.providers.limiter import SLACK_S_MIN, Limiter, Request, Told
+from des.providers.limiter import LATE, Limiter, Request, Told
 
 WINDOWS = ((3, 1.0), (7, 5.0), (20, 60.0))
 
 pauses = st.floats(0, 4)
-travels = st.floats(0, SLACK_S_MIN)
-replies = st.floats(0, 2)
+travels = st.floats(0, LATE * WINDOWS[0][1])
+works = st.floats(0, 2)
 
 
 def within(arrivals: Sequence[float], windows: Sequence[tuple[int, float]]) -> bool:
@@ -32,20 +32,40 @@ def permitted_at(limiter: Limiter, now: float) -> float:
     return now
 
 
-@given(st.lists(st.tuples(pauses, travels, replies), max_size=60))
-def test_no_window_ever_holds_more_than_it_permits(requests: list[tuple[float, float, float]]) -> None:
+@given(st.lists(st.tuples(pauses, travels), max_size=60), works)
+def test_no_window_ever_holds_more_than_it_permits(requests: list[tuple[float, float]], work_s: float) -> None:
+    """However long each request is held up on its way, once one has come through that was not."""
     limiter = Limiter(WINDOWS)
-    now, arrivals = 0.0, []
+    limiter.answered(limiter.send(0.0), work_s)
+    now, arrivals = work_s, [0.0, work_s]
+    limiter.answered(limiter.send(now), now + work_s)
+    now += work_s
     out: list[tuple[float, Request]] = []
-    for pause, travel, reply in requests:
+    for pause, travel in requests:
         now = permitted_at(limiter, now + pause)
         for answered_at, request in [one for one in out if one[0] <= now]:
             limiter.answered(request, answered_at)
             out.remove((answered_at, request))
         now = permitted_at(limiter, now)
         arrivals.append(now + travel)
-        out.append((now + travel + reply, limiter.send(now)))
+        out.append((now + travel + work_s, limiter.send(now)))
     assert within(arrivals, WINDOWS)
+
+
+def test_those_that_wait_for_their_first_connection_together_are_not_taken_for_fast() -> None:
+    limiter = Limiter(((3, 1.0),))
+    for request in [limiter.send(0.0) for _ in range(3)]:
+        limiter.answered(request, 0.08)  # arrived at 0.06
+    assert limiter.delay_s(0.5) >= 0.56
+
+
+def test_a_steady_vendor_costs_no_more_than_the_slack() -> None:
+    limiter, now, sent = Limiter(((10, 1.0),)), 0.0, 0
+    while now < 20:
+        now = permitted_at(limiter, now)
+        limiter.answered(limiter.send(now), now + 0.2)
+        sent += 1
+    assert sent >= 0.97 * 10 * 20
 
 
 @given(

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 import grpc
 import pytest
 
-from des.broker.consumer import AmqpConsumer
 from des.broker.contract import INGEST_EXCHANGE
+from des.broker.lanes import Lanes
 from des.broker.publisher import AmqpPublisher
 from des.contact import ContactBatch
 from des.stack import PrivateRabbitMQ
@@ -22,14 +22,14 @@ TENANTS = TenantResolver({}, own_user="guest")
 
 
 @pytest.fixture
-async def consumer(amqp_url: str) -> AsyncIterator[AmqpConsumer]:
-    consumer = AmqpConsumer(amqp_url)
+async def consumer(amqp_url: str) -> AsyncIterator[Lanes]:
+    consumer = Lanes(amqp_url)
     await consumer.start()
     yield consumer
     await consumer.stop()
 
 
-async def received(consumer: AmqpConsumer, contacts: int) -> tuple[list[ContactBatch], int]:
+async def received(consumer: Lanes, contacts: int) -> tuple[list[ContactBatch], int]:
     """Take what is on the queue until so many contacts have come; return the batches and the number of messages."""
     batches: list[ContactBatch] = []
     messages = 0
@@ -53,7 +53,7 @@ async def push(doors: Doors, batches: int, contacts: int) -> ingest_pb2.PushCont
 
 
 async def test_one_batch_by_every_door_is_one_batch(
-    real_doors: Doors, publisher: AmqpPublisher, consumer: AmqpConsumer
+    real_doors: Doors, publisher: AmqpPublisher, consumer: Lanes
 ) -> None:
     await ingest_pb2_grpc.IngestServiceStub(real_doors.channel).PushContacts(iter([request(message())]))
     async with real_doors.http.post(
@@ -67,9 +67,7 @@ async def test_one_batch_by_every_door_is_one_batch(
     assert len(set(batches)) == 1
 
 
-async def test_a_stream_of_single_contacts_is_not_one_of_single_messages(
-    real_doors: Doors, consumer: AmqpConsumer
-) -> None:
+async def test_a_stream_of_single_contacts_is_not_one_of_single_messages(real_doors: Doors, consumer: Lanes) -> None:
     answer = await push(real_doors, batches=2_000, contacts=1)
     assert (answer.accepted, answer.contacts) == (2_000, 2_000)
     batches, messages = await received(consumer, 2_000)
@@ -77,7 +75,7 @@ async def test_a_stream_of_single_contacts_is_not_one_of_single_messages(
     assert messages < 1_000
 
 
-async def test_large_batches_arrive_whole(real_doors: Doors, consumer: AmqpConsumer) -> None:
+async def test_large_batches_arrive_whole(real_doors: Doors, consumer: Lanes) -> None:
     answer = await push(real_doors, batches=2, contacts=25_000)
     assert (answer.accepted, answer.contacts) == (2, 50_000)
     batches, _ = await received(consumer, 50_000)
@@ -87,7 +85,7 @@ async def test_large_batches_arrive_whole(real_doors: Doors, consumer: AmqpConsu
 
 
 async def test_a_broker_that_dies_under_a_stream_is_told_and_nothing_acknowledged_is_lost(
-    real_doors: Doors, publisher: AmqpPublisher, rabbitmq: PrivateRabbitMQ, consumer: AmqpConsumer
+    real_doors: Doors, publisher: AmqpPublisher, rabbitmq: PrivateRabbitMQ, consumer: Lanes
 ) -> None:
     enough = asyncio.Event()
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from des.broker.contract import INGEST_EXCHANGE, SMALL_EXCHANGE
 from des.contact import ContactBatch
 from des.errors import BrokerUnavailable, Overloaded, TransientError
 from des.ingest.intake import Intake
@@ -13,6 +14,7 @@ from des.limits import (
     MESSAGE_BYTES_MAX,
     SET_CONTACTS_MAX,
     SETS_IN_FLIGHT_MAX,
+    SMALL_MESSAGE_CONTACTS_MAX,
 )
 from des.message import BATCH_SET_TYPE, BATCH_TYPE
 from des.testing.service import check_service_contract
@@ -42,9 +44,9 @@ def received(publisher: HeldPublisher, number: int) -> list[ContactBatch]:
     return [unit for unit in units if isinstance(unit, ContactBatch)]
 
 
-async def fill_sets_in_flight(intake: Intake, publisher: HeldPublisher) -> None:
+async def fill_sets_in_flight(intake: Intake, publisher: HeldPublisher, contacts: int = 1) -> None:
     for number in range(SETS_IN_FLIGHT_MAX):
-        intake.submit(encoded(f"early{number}"))
+        intake.submit(encoded(f"early{number}", contacts=contacts))
         await publisher.arrived(number + 1)
 
 
@@ -62,6 +64,32 @@ async def test_a_batch_goes_out_at_once_as_itself(intake: Intake, publisher: Hel
     publisher.confirm(0)
     await confirmed
     assert intake.bytes_unconfirmed == 0
+
+
+async def test_what_has_few_contacts_goes_to_a_queue_of_its_own_and_never_rides_with_the_large(
+    intake: Intake, publisher: HeldPublisher
+) -> None:
+    large = SMALL_MESSAGE_CONTACTS_MAX + 1
+    for number in range(SETS_IN_FLIGHT_MAX):
+        intake.submit(encoded(f"early{number}", contacts=large))
+        await publisher.arrived(number + 1)
+    intake.submit(encoded("large", contacts=large))
+    intake.submit(encoded("John"))
+    await publisher.arrived(SETS_IN_FLIGHT_MAX + 1)
+    sent = [one.delivery for one in publisher.messages]
+    assert [one.queue for one in sent] == [INGEST_EXCHANGE] * SETS_IN_FLIGHT_MAX + [SMALL_EXCHANGE]
+    assert [len(batch.contacts) for batch in received(publisher, SETS_IN_FLIGHT_MAX)] == [1]
+
+
+async def test_small_batches_that_are_many_together_are_as_large_as_any(
+    intake: Intake, publisher: HeldPublisher
+) -> None:
+    await fill_sets_in_flight(intake, publisher)
+    for number in range(SMALL_MESSAGE_CONTACTS_MAX + 1):
+        intake.submit(encoded(f"late{number}"))
+    publisher.confirm(0)
+    await publisher.arrived(SETS_IN_FLIGHT_MAX + 1)
+    assert publisher.messages[SETS_IN_FLIGHT_MAX].delivery.queue == INGEST_EXCHANGE
 
 
 async def test_batches_that_come_while_confirms_are_out_share_the_next_message(
@@ -86,14 +114,14 @@ async def test_batches_of_one_turn_of_the_loop_share_a_message(intake: Intake, p
 
 
 async def test_a_full_set_does_not_wait_for_those_that_are_not(intake: Intake, publisher: HeldPublisher) -> None:
-    await fill_sets_in_flight(intake, publisher)
+    await fill_sets_in_flight(intake, publisher, 200)
     intake.submit(encoded("many", contacts=SET_CONTACTS_MAX))
     await publisher.arrived(SETS_IN_FLIGHT_MAX + 1)
-    intake.submit(encoded("small"))
-    intake.submit(encoded("many", contacts=SET_CONTACTS_MAX - 1))
-    intake.submit(encoded("two", contacts=2))
+    intake.submit(encoded("some", contacts=200))
+    intake.submit(encoded("many", contacts=SET_CONTACTS_MAX - 200))
+    intake.submit(encoded("others", contacts=300))
     await publisher.arrived(SETS_IN_FLIGHT_MAX + 2)
-    assert [len(batch.contacts) for batch in received(publisher, -1)] == [1, SET_CONTACTS_MAX - 1]
+    assert [len(batch.contacts) for batch in received(publisher, -1)] == [200, SET_CONTACTS_MAX - 200]
 
 
 async def test_a_tenants_small_batch_does_not_wait_for_anothers_large_ones(

@@ -134,7 +134,7 @@ def test_the_ordinary_pace_of_a_rate_is_no_stall() -> None:
     stalled = gate.stalled()
     assert stalled is not None
     assert stalled.reason is StallReason.RATE_LIMITED
-    assert stalled.until == pytest.approx(NOW + 61)
+    assert stalled.until == pytest.approx(NOW + 60.025)
 
 
 def test_what_was_not_sent_for_want_of_a_permit_pauses_nobody() -> None:
