@@ -138,10 +138,19 @@ class Client:
             request = enrichment_pb2.ListEnrichmentsRequest(page_token=page.next_page_token)
 
     async def update(
-        self, erid: UUID | str, options: contact_pb2.EnrichmentOptions, clear: Iterable[str] = ()
+        self,
+        erid: UUID | str,
+        options: contact_pb2.EnrichmentOptions | None = None,
+        clear: Iterable[str] = (),
+        *,
+        resume: bool = False,
     ) -> enrichment_pb2.UpdateEnrichmentResponse:
-        """Change what `options` sets and take away what `clear` names (`budget.credits`, …); raised caps resume."""
-        request = enrichment_pb2.UpdateEnrichmentRequest(erid=str(erid), options=options)
+        """Change what `options` sets and take away what `clear` names (`budget.credits`, …).
+
+        A raised budget resumes what the cap had ended; `resume` does so after a tenant's or provider's was raised.
+        """
+        options = options or contact_pb2.EnrichmentOptions()
+        request = enrichment_pb2.UpdateEnrichmentRequest(erid=str(erid), options=options, resume=resume)
         if cleared := list(clear):
             request.update_mask.paths.extend([*cleared, *_paths_of(options)])
         with _remote_errors():

@@ -34,6 +34,10 @@ def update(
             "--clear", metavar="NAME", help="Take an option away: budget.credits, budget.money, budget, priority, …"
         ),
     ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Resume what any cap had ended: after that of a tenant or provider was raised."),
+    ] = False,
     grpc: GrpcAddress = "",
     as_json: JsonFlag = False,
 ) -> None:
@@ -48,12 +52,14 @@ def update(
         max_age_s=max_age_s,
         priority=priority,
     )
-    if not said and not clear:
+    if not (said or clear or resume):
         raise typer.BadParameter("say what is to change, such as --credits 100", param_hint="options")
-    asyncio.run(_update(erid, said, clear or [], grpc, Output(as_json)))
+    asyncio.run(_update(erid, said, clear or [], grpc, Output(as_json), resume=resume))
 
 
-async def _update(erid: UUID, said: dict[str, float], clear: list[str], grpc: str, output: Output) -> None:
+async def _update(
+    erid: UUID, said: dict[str, float], clear: list[str], grpc: str, output: Output, *, resume: bool
+) -> None:
     """Update, and show what the enrichment is then."""
     from des.cli.following import summary
     from des.cli.received import enrichment_of
@@ -64,7 +70,7 @@ async def _update(erid: UUID, said: dict[str, float], clear: list[str], grpc: st
 
     checked(said, str(erid))
     async with connected(grpc) as client:
-        response = await client.update(erid, options_message(options_of(said)), clear)
+        response = await client.update(erid, options_message(options_of(said)), clear, resume=resume)
     enrichment = enrichment_of(response.enrichment)
     output.document(updated_document(enrichment, response.resumed_contacts))
     output.say(summary(enrichment))

@@ -153,10 +153,10 @@ class EnrichmentRoutes:
         self._bodies.check(request)
         try:
             async with self._bodies.read(request) as body:
-                change = decode_update(body, str(erid))
+                change, resume = decode_update(body, str(erid))
         except web.RequestPayloadError as error:
             return unreadable(request, error)
-        enrichment, resumed = await self._store.update(tenant, erid, change)
+        enrichment, resumed = await self._store.update(tenant, erid, change, resume=resume)
         self._watcher.notify(tenant, erid)
         return _answer(updated_document(enrichment, resumed), _validator(enrichment))
 

@@ -101,7 +101,8 @@ class EnrichmentServicer(enrichment_pb2_grpc.EnrichmentServiceServicer):
         try:
             tenant, erid = tenant_of(context), erid_of(request.erid)
             change = change_in_message(request.options, request.update_mask.paths, request.erid)
-            enrichment, resumed = await self._store.update(tenant, erid, checked_change(change, request.erid))
+            change = checked_change(change, request.erid)
+            enrichment, resumed = await self._store.update(tenant, erid, change, resume=request.resume)
         except DesError as error:
             await abort(context, error)
         self._watcher.notify(tenant, erid)

@@ -153,10 +153,11 @@ class ReadingStore(Protocol):
         Raises InvalidInput CONFLICTING_OPTIONS where it has others.
         """
 
-    async def update(self, tenant: str, erid: UUID, change: Change) -> tuple[Enrichment, int]:
+    async def update(self, tenant: str, erid: UUID, change: Change, *, resume: bool = False) -> tuple[Enrichment, int]:
         """Change its options; a raised budget resumes what was over it. Returns it and the contacts resumed.
 
-        Raises InvalidInput ENRICHMENT_CANCELLED. To repeat it changes nothing.
+        `resume`: what any cap had ended, also where this budget is not raised. To repeat it changes nothing. Raises
+        InvalidInput ENRICHMENT_CANCELLED.
         """
 
     async def seal(self, tenant: str, erid: UUID) -> Enrichment:

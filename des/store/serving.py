@@ -102,10 +102,10 @@ class EnrichmentStore:
             await steering.create(connection, tenant, erid, options)
             return await self._read(connection, tenant, erid)
 
-    async def update(self, tenant: str, erid: UUID, change: Change) -> tuple[Enrichment, int]:
+    async def update(self, tenant: str, erid: UUID, change: Change, *, resume: bool = False) -> tuple[Enrichment, int]:
         """Change its options and resume what a raised budget allows. Raises NotFound, InvalidInput."""
         async with self._database.transaction() as connection:
-            resumed = await steering.update(connection, tenant, erid, change)
+            resumed = await steering.update(connection, tenant, erid, change, resume=resume)
             enrichment = await self._read(connection, tenant, erid)
             failpoints.hit(Failpoint.UPDATE_BEFORE_COMMIT)
         failpoints.hit(Failpoint.UPDATE_COMMITTED_NOT_ANSWERED)

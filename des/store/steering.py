@@ -36,12 +36,12 @@ async def create(connection: Connection, tenant: str, erid: UUID, options: Optio
     await store_options.write(connection, {(tenant, erid): standing})
 
 
-async def update(connection: Connection, tenant: str, erid: UUID, change: Change) -> int:
-    """Change the options; where that raises the budget, resume what was over it. Returns the contacts resumed.
+async def update(connection: Connection, tenant: str, erid: UUID, change: Change, *, resume: bool) -> int:
+    """Change the options; where that raises the budget, or `resume` says so, resume what was over any cap.
 
-    Raises NotFound, and InvalidInput ENRICHMENT_CANCELLED. To repeat it changes nothing.
+    Returns the contacts resumed. Raises NotFound, and InvalidInput ENRICHMENT_CANCELLED. To repeat it changes nothing.
     """
-    if any(path.startswith("budget.") for path in change):
+    if resume or any(path.startswith("budget.") for path in change):
         await connection.execute(_SQL["lock_parts"], tenant, erid)
     row = await connection.fetchrow(_SQL["lock_enrichment"], tenant, erid)
     if row is None:
@@ -50,12 +50,13 @@ async def update(connection: Connection, tenant: str, erid: UUID, change: Change
         raise InvalidInput("ENRICHMENT_CANCELLED", "the enrichment is cancelled: use another ERID", erid=str(erid))
     before = store_options.in_force(row)
     after = changed(before.options, change)
-    if after == before.options:
+    if after != before.options:
+        standing = store_options.Standing(OptionsInForce(after, before.revision + 1), fresh=True)
+        await store_options.write(connection, {(tenant, erid): standing})
+    elif not resume:
         return 0
-    standing = store_options.Standing(OptionsInForce(after, before.revision + 1), fresh=True)
-    await store_options.write(connection, {(tenant, erid): standing})
     resumed = 0
-    if row["fields_over_budget"] and is_raised(before.options.budget, after.budget):
+    if row["fields_over_budget"] and (resume or is_raised(before.options.budget, after.budget)):
         resumed = await resumption.resume(connection, tenant, erid)
     await resumption.tell_owner(connection, tenant, erid)
     return resumed

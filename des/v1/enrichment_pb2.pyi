@@ -548,8 +548,11 @@ class UpdateEnrichmentRequest(_message.Message):
     ERID_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    RESUME_FIELD_NUMBER: _builtins.int
     erid: _builtins.str
     """The ERID."""
+    resume: _builtins.bool
+    """True: resume what any cap had ended, also where this budget is not raised; after that of a tenant or a provider was."""
     @_builtins.property
     def options(self) -> _contact_pb2.EnrichmentOptions:
         """What is set here is changed to it; the rest stays as it is."""
@@ -566,10 +569,11 @@ class UpdateEnrichmentRequest(_message.Message):
         erid: _builtins.str = ...,
         options: _contact_pb2.EnrichmentOptions | None = ...,
         update_mask: _field_mask_pb2.FieldMask | None = ...,
+        resume: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["options", b"options", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["erid", b"erid", "options", b"options", "update_mask", b"update_mask"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["erid", b"erid", "options", b"options", "resume", b"resume", "update_mask", b"update_mask"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -28,14 +28,16 @@ def explain(body: bytes) -> InvalidInput | None:
     return refusal(found, _text_at(document, "erid"), _text_at(document, "batch_id")) if found else None
 
 
-def explain_options(body: bytes, *, nulls: bool) -> InvalidInput | None:
-    """Do as `explain` does with a document that has `options` alone; with `nulls` a null takes an option away."""
+def explain_options(body: bytes, keys: Sequence[str], *, nulls: bool) -> InvalidInput | None:
+    """Do as `explain` does with a document of `options` and flags; with `nulls` a null takes an option away."""
     document = _parse(body)
     if isinstance(document, _Object):
-        found = list(_key_findings("", document, ("options",)))
+        found = list(_key_findings("", document, keys))
         for key, value in document:
             if key == "options":
                 found += _option_findings(value, nulls=nulls)
+            elif key in keys and not isinstance(value, bool):
+                found.append(_wrong_type(key, value, "true or false"))
     else:
         found = [_wrong_type("", document, "an object")]
     return refusal(found) if found else None

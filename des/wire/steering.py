@@ -31,7 +31,10 @@ class CreateDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class UpdateDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What becomes of an ERID's options."""
 
-    options: OptionsChangeDocument
+    options: OptionsChangeDocument = OptionsChangeDocument()
+    resume: Annotated[
+        bool, msgspec.Meta(description="resume what any cap had ended, also where this budget is not raised")
+    ] = False
 
 
 _CREATE = msgspec.json.Decoder(CreateDocument)
@@ -40,9 +43,9 @@ _UPDATE = msgspec.json.Decoder(UpdateDocument)
 
 def decode_create(body: bytes, erid: str) -> Options | None:
     """Options in the body of a Create, None where there are none. Raises InvalidInput with every wrong place."""
-    if not body.strip():
+    if not body:
         return None
-    if refused := explain_options(body, nulls=False):
+    if refused := explain_options(body, ("options",), nulls=False):
         raise refused
     try:
         return checked(stated_in_document(_CREATE.decode(body).options), erid)
@@ -50,14 +53,15 @@ def decode_create(body: bytes, erid: str) -> Options | None:
         raise _unnamed(error) from error
 
 
-def decode_update(body: bytes, erid: str) -> Change:
-    """What the body of an Update changes, by path. Raises InvalidInput with every wrong place."""
+def decode_update(body: bytes, erid: str) -> tuple[Change, bool]:
+    """What the body of an Update changes, by path, and whether it resumes. Raises InvalidInput, every place named."""
     if not body.strip():
         raise InvalidInput("EMPTY_BODY", 'the body is empty; send {"options": {…}} with what is to be changed')
-    if refused := explain_options(body, nulls=True):
+    if refused := explain_options(body, ("options", "resume"), nulls=True):
         raise refused
     try:
-        return checked_change(change_in_document(_UPDATE.decode(body).options), erid)
+        document = _UPDATE.decode(body)
+        return checked_change(change_in_document(document.options), erid), document.resume
     except msgspec.MsgspecError as error:
         raise _unnamed(error) from error
 

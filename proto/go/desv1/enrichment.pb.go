@@ -959,7 +959,9 @@ type UpdateEnrichmentRequest struct {
 	Options *EnrichmentOptions `protobuf:"bytes,2,opt,name=options,proto3" json:"options,omitempty"`
 	// Options that are to be taken away where `options` does not set them: `minimum_confidence`, `max_age_s`,
 	// `budget.credits`, `budget.money`, `budget`, `priority`. Left out, only what `options` sets is changed.
-	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	// True: resume what any cap had ended, also where this budget is not raised; after that of a tenant or a provider was.
+	Resume        bool `protobuf:"varint,4,opt,name=resume,proto3" json:"resume,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1013,6 +1015,13 @@ func (x *UpdateEnrichmentRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 		return x.UpdateMask
 	}
 	return nil
+}
+
+func (x *UpdateEnrichmentRequest) GetResume() bool {
+	if x != nil {
+		return x.Resume
+	}
+	return false
 }
 
 // The changed enrichment.
@@ -2159,12 +2168,13 @@ const file_des_v1_enrichment_proto_rawDesc = "" +
 	"\x18CreateEnrichmentResponse\x122\n" +
 	"\n" +
 	"enrichment\x18\x01 \x01(\v2\x12.des.v1.EnrichmentR\n" +
-	"enrichment\"\x9f\x01\n" +
+	"enrichment\"\xb7\x01\n" +
 	"\x17UpdateEnrichmentRequest\x12\x12\n" +
 	"\x04erid\x18\x01 \x01(\tR\x04erid\x123\n" +
 	"\aoptions\x18\x02 \x01(\v2\x19.des.v1.EnrichmentOptionsR\aoptions\x12;\n" +
 	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
-	"updateMask\"y\n" +
+	"updateMask\x12\x16\n" +
+	"\x06resume\x18\x04 \x01(\bR\x06resume\"y\n" +
 	"\x18UpdateEnrichmentResponse\x122\n" +
 	"\n" +
 	"enrichment\x18\x01 \x01(\v2\x12.des.v1.EnrichmentR\n" +

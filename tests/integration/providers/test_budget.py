@@ -3,8 +3,9 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ import pytest
 
 from des.clock import SystemClock
 from des.contact import Contact, FieldResult, FieldState
-from des.ledger import Amount
+from des.ledger import Amount, Ledger
 from des.limits import PARTITIONS
 from des.options import Budget, Options
 from des.providers.names import person_key
@@ -21,6 +22,7 @@ from des.providers.paying import Terms
 from des.sandbox.faults import Fault, FaultPlan, Latency
 from des.sandbox.server import Sandbox
 from des.store.contract import CommitUnit
+from des.store.ledger import Cap, Caps
 from des.store.notices import Notices
 from des.store.postgres import Database
 from des.store.reading import EnrichmentState
@@ -54,11 +56,9 @@ class Desk:
         await self.store.create("default", ERID, Options(budget=Budget(cap)))
 
     @asynccontextmanager
-    async def office(self) -> AsyncIterator[Office]:
+    async def office(self, ledger: Callable[[Database, UUID], Ledger] = plain_ledger) -> AsyncIterator[Office]:
         self.epoch += 1
-        office = Office(
-            self.database, self.sandbox, pdl(self.sandbox), plain_ledger, terms=Terms(0.05), epoch=self.epoch
-        )
+        office = Office(self.database, self.sandbox, pdl(self.sandbox), ledger, terms=Terms(0.05), epoch=self.epoch)
         notices = Notices(
             self.database,
             SystemClock(),
@@ -205,6 +205,22 @@ async def test_an_update_that_leaves_no_more_room_resumes_nothing(desk: Desk) ->
         assert await desk.raise_to(3) == 0, "an update whose reply was lost is repeated for nothing"
         await desk.settled(office)
         assert await desk.states() == {FieldState.FOUND: 3, FieldState.OVER_BUDGET: 1}
+        assert violations(await office.books()) == {}
+
+
+async def test_after_another_cap_was_raised_it_is_resumed_by_word(desk: Desk) -> None:
+    """The cap of the tenant is a setting: that it was raised is for the caller to say."""
+    capped = partial(plain_ledger, caps=Caps(tenants={"default": Cap(credits=CREDIT)}))
+    async with desk.office(capped) as office:
+        await office.ask(ERID, people_known(3))
+        await desk.settled(office)
+    assert await desk.states() == {FieldState.FOUND: 1, FieldState.OVER_BUDGET: 2}
+    async with desk.office() as office:
+        assert await desk.raise_to(100) == 0, "that cap was not this one"
+        assert (await desk.store.update("default", ERID, {}, resume=True))[1] == 2
+        assert (await desk.store.update("default", ERID, {}, resume=True))[1] == 0
+        await desk.settled(office)
+        assert await desk.states() == {FieldState.FOUND: 3}
         assert violations(await office.books()) == {}
 
 

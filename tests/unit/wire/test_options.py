@@ -132,15 +132,16 @@ def test_a_key_that_stands_twice_is_refused() -> None:
 
 
 def test_an_update_sets_takes_away_and_leaves() -> None:
-    change = decode_update(b'{"options":{"budget":{"credits":20,"money":null},"priority":null}}', ERID)
-    assert change == {"budget.credits": 20, "budget.money": None, "priority": None}
+    change, resume = decode_update(b'{"options":{"budget":{"credits":20,"money":null},"priority":null}}', ERID)
+    assert (change, resume) == ({"budget.credits": 20, "budget.money": None, "priority": None}, False)
     assert changed(MEANT, change) == Options(0.8, 86_400.0, Budget(20.0, None), None)
-    assert changed(MEANT, decode_update(b'{"options":{"budget":null}}', ERID)).budget is None
-    assert changed(MEANT, decode_update(b'{"options":{}}', ERID)) == MEANT
+    assert changed(MEANT, decode_update(b'{"options":{"budget":null}}', ERID)[0]).budget is None
+    assert changed(MEANT, decode_update(b'{"options":{}}', ERID)[0]) == MEANT
+    assert decode_update(b'{"resume":true}', ERID) == ({}, True)
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"[]", b'{"options":{"budget":"none"}}', b'{"budget":{}}', b"{", b'{"options":1}']
+    "raw", [b"", b"[]", b'{"options":{"budget":"none"}}', b'{"budget":{}}', b"{", b'{"options":1}', b'{"resume":1}']
 )
 def test_a_wrong_update_is_refused(raw: bytes) -> None:
     with pytest.raises(InvalidInput):
