@@ -52,6 +52,7 @@ FAULTS = FaultPlan(
         Fault.SLOW_BODY: 0.01,
         Fault.WRONG_ORDER: 0.02,
         Fault.DUPLICATES: 0.02,
+        Fault.MISSING: 0.02,
     },
     slow_body_s=0.5,
     retry_after_s=1.0,

@@ -205,7 +205,8 @@ class Results:
             weights.append(0.0 if again else sum(self._prices[field] for field in charged_fields(person)))
             marks.add(person.mark)
         told = said.cost.credits if said.cost else None
-        return weights if told is None else shared_out(max(told, 0.0), weights)
+        # What goes beyond the prices of those who stand in it was charged for somebody who is not.
+        return weights if told is None else shared_out(min(max(told, 0.0), sum(weights)), weights)
 
     def _answer(self, job: Submitted, person: Person, cost: float, kind: OutcomeKind, status: str) -> Outcome:
         asked, found = person.input, person.profile
