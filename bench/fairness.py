@@ -1,7 +1,7 @@
 """How soon does one contact start that is pushed behind a million?
 
 A million contacts in 1,000 ERIDs are pushed through the gRPC door, batches of 1,000, to a service whose provider
-answers 1,280 times a second: all but a few of them wait. When the last batch is confirmed, single contacts of other ERIDs of
+answers 1,280 times a second: all but a few wait. When the last batch is confirmed, single contacts of other ERIDs of
 the same tenant are pushed, one after the other; the clock of each runs from the call that pushes it to the moment at
 which the provider is asked about it. Twice: at once, while most of the million is on its way from the broker to
 Postgres (`behind_pushed_s`), and again when all of it has been accepted and waits there (`behind_accepted_s`). The
