@@ -43,8 +43,8 @@ SET_BYTES_MAX = 1 * MIB
 SMALL_MESSAGE_CONTACTS_MAX = 100
 """Contacts of a message up to which it goes to the queue of the small ones."""
 SETS_IN_FLIGHT_MAX = 2
-"""Sets that are not full and unconfirmed, of one tenant and kind: one is on its way while the next fills, more would make
-them smaller for nothing."""
+"""Sets that are not full and unconfirmed, of one tenant and kind: one is on its way while the next fills, more would
+make them smaller for nothing."""
 INTAKE_PUBLISHES_IN_FLIGHT_MAX = 64
 """Unconfirmed full messages, and as many sets that are not full; 2,000 messages of 1,000 contacts a second went
 through with 64 (measured on 2 cores)."""
@@ -90,7 +90,7 @@ LEASE_S = 15.0
 LEASE_RENEW_S = 3.0
 RATE_HANDED_OVER_S_MAX = 120.0
 """Windows of a permitted rate up to this long are handed over between workers without a request too many: whoever takes
-a part over waits for the window's length. A longer one would stand still for as long; its vendor's word counts there."""
+a part over waits for the window's length. A longer one would stand still for as long: its vendor's word counts."""
 RATE_TURN_S = 30.0
 """Where a rate permits fewer requests than there are workers, the parts go round among them this often."""
 RATE_UNBOUNDED = 2**31 - 1
@@ -109,6 +109,9 @@ SMALL_AGGREGATORS_MAX = 2_000
 """Places beside them for those of which a small batch came just now."""
 BATCH_REFS_PER_ERID_MAX = 16
 """Accepted batches an aggregator remembers ahead of its window."""
+
+STALLS_TOLD_MAX = 10_000
+"""ERIDs of which a worker tells why they wait."""
 
 REPLAY_AFTER_S = 30.0
 """A call without an answer is sent again only when it is this old: until then the vendor may still be at work on it."""

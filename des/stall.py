@@ -1,7 +1,6 @@
 """Why contacts wait that could be asked about: a provider is paused, and until when."""
 
 import enum
-from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -55,6 +54,3 @@ class StallRow(msgspec.Struct, frozen=True, gc=False):
     def key(self) -> tuple[str, UUID, str, str]:
         """What there is one of: an ERID may wait for one provider for two reasons."""
         return self.tenant, self.erid, self.provider, self.reason.value
-
-
-Stalls = Sequence[Stall]

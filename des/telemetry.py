@@ -36,6 +36,7 @@ class Event(enum.StrEnum):
     LEASES_UNRENEWED = "leases_unrenewed"
     PROVIDER_PAUSED = "provider_paused"
     PROVIDER_FAILED = "provider_failed"
+    STALLS_UNTOLD = "stalls_untold"
     CALLS_ORPHANED = "calls_orphaned"
     CLAIM_RETRIED = "claim_retried"
     LATE_RETRIED = "late_retried"
@@ -108,6 +109,9 @@ class Measure(enum.Enum):
     PROVIDER_LATENCY = MetricRow("des_provider_call_seconds", "histogram", ("provider",), "Time of one call.")
     PROVIDER_PAUSED = MetricRow(
         "des_provider_paused", "gauge", ("provider",), "1 while no calls go out, 0 while they do."
+    )
+    PROVIDER_STALLED = MetricRow(
+        "des_provider_stalled", "gauge", ("provider", "reason"), "Contacts that wait while no calls go out, by reason."
     )
     BACKLOG = MetricRow("des_backlog_contacts", "gauge", (), "Contacts accepted and not finished, over all workers.")
     AGGREGATORS = MetricRow("des_aggregators", "gauge", (), "ERIDs with an aggregator in this process.")

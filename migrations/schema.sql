@@ -406,6 +406,14 @@ CREATE TABLE public.worker (
     left_at timestamp with time zone
 );
 
+CREATE VIEW public.stalled AS
+ SELECT s.tenant,
+    s.erid,
+    jsonb_agg(jsonb_build_object('provider', s.provider, 'stalled_reason', s.reason, 'until', s.until, 'contacts', s.contacts) ORDER BY s.provider, s.reason) AS stalls
+   FROM (public.stall s
+     JOIN public.worker w ON (((w.owner = s.owner) AND (w.expires_at > clock_timestamp()))))
+  GROUP BY s.tenant, s.erid;
+
 ALTER TABLE ONLY public.contact ATTACH PARTITION public.contact_p0 FOR VALUES WITH (modulus 8, remainder 0);
 
 ALTER TABLE ONLY public.contact ATTACH PARTITION public.contact_p1 FOR VALUES WITH (modulus 8, remainder 1);
@@ -587,4 +595,5 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('20261124000007'),
     ('20261124000008'),
     ('20261124000009'),
-    ('20261124000010');
+    ('20261124000010'),
+    ('20261124000011');

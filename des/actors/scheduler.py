@@ -102,18 +102,24 @@ class Scheduler:
         self._age(contacts)
         if self._tenants:
             self._grant()
-        if self._free == self._contacts_max:
-            self._nothing.set()
+        self._look_finished()
 
     def park(self, contacts: int) -> None:
         """Hear how many contacts in work wait for a paused provider: as many others may be taken into work."""
         self._parked = min(contacts, CONTACTS_PARKED_MAX)
         if self._tenants:
             self._grant()
+        self._look_finished()
 
     async def finished(self) -> None:
-        """Wait until nothing is in work."""
+        """Wait until nothing is in work but what waits for a paused provider."""
         await self._nothing.wait()
+
+    def _look_finished(self) -> None:
+        if self._free + self._parked >= self._contacts_max:
+            self._nothing.set()
+        else:
+            self._nothing.clear()
 
     def close(self) -> None:
         """Grant nothing more: what is in work may finish."""
@@ -141,7 +147,7 @@ class Scheduler:
         contacts = min(wanting.wants, wanting.waiting, CHUNK_CONTACTS, room)
         if contacts > 0:
             self._free -= contacts
-            self._nothing.clear()
+            self._look_finished()
             self._grants.append([self._clock.monotonic(), contacts])
             wanting.granted(contacts)
 

@@ -12,6 +12,7 @@ from des.actors.acceptor import Acceptor, Backlog
 from des.actors.engine import Engine
 from des.actors.learner import Learner
 from des.actors.leases import LeaseKeeper
+from des.actors.stalls import StallTeller
 from des.app.metrics import (
     watch_consumer,
     watch_directory,
@@ -68,6 +69,7 @@ from des.store.people_reader import PeopleReader
 from des.store.postgres import Database, sessions_of
 from des.store.quotes import Quotes
 from des.store.serving import EnrichmentStore
+from des.store.stalls import PostgresStalls
 from des.store.work import PostgresWorkStore
 from des.telemetry import Telemetry
 from des.v1 import enrichment_pb2
@@ -250,7 +252,8 @@ class App:
         learner = [Learner(Standings(database), waterfall.orders, clock)] if waterfall.orders else []
         watch_directory(self.telemetry, people)
         # The keeper first, so that it stops last: leases are given back when nothing is in work under them.
-        return [keeper, claimer, people, *learner, engine, late, notices, consumer, acceptor]
+        stalls = StallTeller(PostgresStalls(database, self._owner), clock, dispatchers, engine.scheduler.park)
+        return [keeper, claimer, people, *learner, engine, stalls, late, notices, consumer, acceptor]
 
     def _notices(self, engine: Engine, late: LateAnswers, people: HeldDirectory) -> Notices:
         """Hear what other processes say, for the parts of a worker."""

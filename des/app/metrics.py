@@ -1,5 +1,8 @@
 """What is watched: where each number of the metrics table is kept."""
 
+from collections import Counter
+from collections.abc import Mapping
+
 from des.actors.acceptor import Acceptor, Backlog
 from des.actors.engine import Engine
 from des.broker.lanes import Lanes
@@ -91,5 +94,13 @@ def _watch_provider(telemetry: Telemetry, name: str, dispatcher: Dispatcher) -> 
     watch(Measure.PROVIDER_WAITING, lambda: dispatcher.waiting, provider=name)
     watch(Measure.PROVIDER_IN_FLIGHT, lambda: dispatcher.in_flight, provider=name)
     watch(Measure.PROVIDER_PAUSED, lambda: dispatcher.paused, provider=name)
+    telemetry.watch_each(Measure.PROVIDER_STALLED, lambda: _stalled(dispatcher), "reason", provider=name)
     dispatcher.measure(telemetry.seconds(Measure.PROVIDER_LATENCY, provider=name))
     telemetry.watch_each(Measure.PROVIDER_OUTCOMES, lambda: dispatcher.outcomes, "outcome", provider=name)
+
+
+def _stalled(dispatcher: Dispatcher) -> Mapping[str, float]:
+    contacts: Counter[str] = Counter()
+    for row in dispatcher.stalls():
+        contacts[row.reason.value] += row.contacts
+    return contacts

@@ -13,6 +13,7 @@ from des.cli.received import enrichment_of
 from des.client import Client, RemoteError
 from des.ledger import MILLION, NOTHING, Amount
 from des.serving.document import enrichment_document
+from des.stall import Stall
 from des.store.reading import Enrichment, EnrichmentState, Spend
 
 NOT_FOUND_POLL_S = 0.1
@@ -41,6 +42,7 @@ def summary(enrichment: Enrichment) -> str:
     return (
         f"{enrichment.erid} {enrichment.state}: {progress.contacts_done:,} of {progress.contacts:,} contacts done"
         f"{f'; fields: {fields}' if fields else ''}{_costs(enrichment.spend)}"
+        f"{''.join(f'; {stall_text(stall)}' for stall in enrichment.stalls)}"
     )
 
 
@@ -49,6 +51,12 @@ def _costs(spend: Spend) -> str:
     amounts = {"spent": spend.spent, "reserved": spend.reserved, "saved": spend.saved}
     said = [f"{name} {amount_text(amount)}" for name, amount in amounts.items() if amount != NOTHING]
     return f"; {', '.join(said)}" if said else ""
+
+
+def stall_text(stall: Stall) -> str:
+    """Say how many contacts wait for whom, why, and until when."""
+    until = f" until {stall.until.astimezone():%H:%M:%S}" if stall.until else ""
+    return f"{stall.contacts:,} wait for {stall.provider}: {stall.stalled_reason}{until}"
 
 
 def amount_text(amount: Amount) -> str:
@@ -93,6 +101,8 @@ def _shown(output: Output) -> Iterator[Callable[[Enrichment], None]]:
         task = bar.add_task("contacts done")
 
         def show(enrichment: Enrichment) -> None:
-            bar.update(task, completed=enrichment.progress.contacts_done, total=enrichment.progress.contacts)
+            said = ["contacts done", *map(stall_text, enrichment.stalls)]
+            progress = enrichment.progress
+            bar.update(task, description="; ".join(said), completed=progress.contacts_done, total=progress.contacts)
 
         yield show

@@ -8,6 +8,7 @@ from des.contact import FREE, TENANT_DEFAULT, Attempt, Contact, FieldResult, Fie
 from des.events import FINISHED_STATES, Progress
 from des.ledger import Amount, millionths
 from des.options import options_of
+from des.stall import Stall, StallReason
 from des.store.reading import EnrichedContact, Enrichment, EnrichmentState, Spend
 from des.v1 import enrichment_pb2 as pb
 from des.wire.options import stated_in_message
@@ -19,6 +20,7 @@ _PLAIN: Final = tuple(
 """What the receipt and its message have under the same name and in the same form."""
 _ENRICHMENT: Final = "ENRICHMENT_STATE_"
 _FIELD: Final = "FIELD_STATE_"
+_STALL: Final = "STALL_REASON_"
 
 
 def enrichment_of(message: pb.Enrichment) -> Enrichment:
@@ -44,6 +46,16 @@ def enrichment_of(message: pb.Enrichment) -> Enrichment:
         spend=Spend(
             _amount_of(message.spend.reserved), _amount_of(message.spend.spent), _amount_of(message.spend.saved)
         ),
+        stalls=[_stall_of(stall) for stall in message.stalls],
+    )
+
+
+def _stall_of(message: pb.Stall) -> Stall:
+    return Stall(
+        message.provider,
+        StallReason(pb.StallReason.Name(message.stalled_reason).removeprefix(_STALL)),
+        message.until.ToDatetime(UTC) if message.HasField("until") else None,
+        message.contacts,
     )
 
 

@@ -58,6 +58,10 @@ class Collector:
         """Calls whose jobs are waited for."""
         return self._polls.calls
 
+    def waiting(self) -> tuple[float, Collection[Paying]]:
+        """When the next is asked for, in monotonic seconds, and everybody who waits."""
+        return self._polls.waiting()
+
     async def run(self) -> None:
         """Ask for answers when their time has come, many handles at once."""
         while True:

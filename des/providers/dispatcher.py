@@ -14,7 +14,9 @@ import contextlib
 import heapq
 import random
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+from uuid import UUID
 
 from des import failpoints
 from des.clock import Clock
@@ -27,7 +29,8 @@ from des.providers.breaker import BreakerState
 from des.providers.contract import Outcome, OutcomeKind, Provider, Question
 from des.providers.fair import FairQueue
 from des.providers.gate import Gate
-from des.providers.overdue import Overdue
+from des.providers.overdue import Overdue, current_task
+from des.stall import Stalled, StallReason, StallRow
 from des.telemetry import Event, logger
 
 log = logger(__name__)
@@ -37,6 +40,8 @@ RETRY_MAX_S = 30.0
 """Full jitter over an exponential between these (AWS Architecture Blog, "Exponential Backoff And Jitter", 2015)."""
 LOOK_S = 0.5
 """While nothing may go out it is looked this often whether that has changed: by a reply, or a larger portion."""
+SLOW_S = 5.0
+"""Every slot has a call out and none has been free for this long: what waits is told that the provider is slow."""
 OVERDUE_S = 1.0
 """A provider bounds its own calls; one that is this much over its deadline is cancelled."""
 
@@ -84,6 +89,33 @@ class Dispatcher:
         """Questions waiting for a call, those that wait for a retry included."""
         return len(self._queue) + sum(entry[2].size for entry in self._later)
 
+    def stalled(self) -> Stalled | None:
+        """Why nothing has gone out for a while, and until when; None while calls go out."""
+        stalled = self._gate.stalled()
+        if stalled is None and not self._idle and self._overdue.newest_s > SLOW_S:
+            return Stalled(StallReason.PROVIDER_SLOW)
+        return stalled
+
+    def stalls(self) -> list[StallRow]:
+        """What waits while nothing goes out: contacts by ERID, and why."""
+        stalled = self.stalled()
+        return [] if stalled is None else self._rows(stalled, self._standing())
+
+    def _standing(self) -> Iterator[tuple[Ask, int]]:
+        """Everything that waits for a call, with how many questions."""
+        yield from self._queue.waiting()
+        for _, _, ask in self._later:
+            yield ask, ask.size
+
+    def _rows(self, stalled: Stalled, standing: Iterable[tuple[Ask, int]]) -> list[StallRow]:
+        counts: Counter[tuple[str, UUID]] = Counter()
+        for ask, questions in standing:
+            counts[ask.tenant, ask.erid] += questions
+        return [
+            StallRow(tenant, erid, self.traits.name, stalled.reason, stalled.until, contacts)
+            for (tenant, erid), contacts in counts.items()
+        ]
+
     @property
     def paused(self) -> bool:
         """Whether it sends nothing for now: rate limited, out of quota, refused, or failing."""
@@ -130,16 +162,17 @@ class Dispatcher:
 
     async def _serve(self) -> None:
         """Take and call, until it closes."""
+        slot = current_task()
         while not self._closing:
             slices = self._take()
             if not slices:
                 await self._rest()
                 continue
             if self._overall is None:
-                await self._call(slices)
+                await self._call(slices, slot)
             else:
                 async with self._overall:
-                    await self._call(slices)
+                    await self._call(slices, slot)
 
     def _take(self) -> Slices:
         """Questions of one call, if one may go out now."""
@@ -205,7 +238,7 @@ class Dispatcher:
 
     # ---- a call --------------------------------------------------------------------------------------------------
 
-    async def _call(self, slices: Slices) -> None:
+    async def _call(self, slices: Slices, slot: asyncio.Task[Any]) -> None:
         if len(slices) == 1:
             ask, begin, end = slices[0]
             whole = begin == 0 and end == ask.size
@@ -215,7 +248,7 @@ class Dispatcher:
         await self._permitted()
         self.in_flight += len(questions)
         try:
-            outcomes = await self._ask(questions)
+            outcomes = await self._ask(questions, slot)
         finally:
             self.in_flight -= len(questions)
         failpoints.hit(Failpoint.CALL_ANSWERED_NOT_COMMITTED)
@@ -224,12 +257,12 @@ class Dispatcher:
             self._hand_out(ask, begin, end, outcomes[at : at + end - begin] if len(slices) > 1 else outcomes)
             at += end - begin
 
-    async def _ask(self, questions: Sequence[Question]) -> Sequence[Outcome]:
-        """Ask the provider, and make an outcome of whatever it does."""
+    async def _ask(self, questions: Sequence[Question], slot: asyncio.Task[Any]) -> Sequence[Outcome]:
+        """Ask the provider, and make an outcome of whatever it does; `slot` is the task that runs this."""
         if failpoints.is_armed():
             asyncio.get_running_loop().call_soon(failpoints.hit, Failpoint.CALL_SENT)
         began = self._clock.monotonic()
-        task = self._overdue.begin()
+        self._overdue.begin(slot)
         try:
             outcomes = await self.provider.ask(questions)
         except TransientError as error:
@@ -237,7 +270,7 @@ class Dispatcher:
             retry_at = self._clock.time() + RETRY_FIRST_S * (1 + self._random.random())
             return [Outcome(OutcomeKind.RATE_LIMITED, reason=error.reason, retry_at=retry_at)] * len(questions)
         except asyncio.CancelledError:
-            if not self._overdue.is_cause(task):
+            if not self._overdue.is_cause(slot):
                 raise
             log.warning(Event.PROVIDER_FAILED, provider=self.traits.name, error="long over its deadline: cancelled")
             return self._no_answer("OVERDUE", len(questions))
@@ -245,7 +278,7 @@ class Dispatcher:
             log.exception(Event.PROVIDER_FAILED, provider=self.traits.name, error=str(error))
             return self._no_answer(type(error).__name__, len(questions))
         finally:
-            self._overdue.end(task)
+            self._overdue.end(slot)
         if self._observe is not None:
             self._observe(self._clock.monotonic() - began)
         if len(outcomes) != len(questions):

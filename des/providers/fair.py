@@ -5,7 +5,7 @@ thousand contacts for a bulk provider cost one entry and not a thousand.
 """
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import Generic, Protocol, TypeVar
 
 from des.providers.rota import Rota
@@ -106,11 +106,11 @@ class FairQueue(Generic[B]):
             del self._tenants[tenant]
         return slices
 
-    def waiting(self) -> list[tuple[Hashable, Hashable, int]]:
-        """Questions that wait, by tenant and ERID."""
-        return [
-            (name, erid, line.size) for name, tenant in self._tenants.items() for erid, line in tenant.lines.items()
-        ]
+    def waiting(self) -> Iterator[tuple[B, int]]:
+        """Of each ERID the first bundle that waits, and the questions that do."""
+        for tenant in self._tenants.values():
+            for line in tenant.lines.values():
+                yield line.bundles[0], line.size
 
     def _take_from_next(self, room: int) -> tuple[B, int, int]:
         name = self._turns[0]

@@ -28,7 +28,7 @@ REFUSED_MAX_S = 30.0
 """A refused rate without a hint is waited for between these, doubled with each refusal in a row."""
 PARKED_S = 60.0
 """A spent quota or a refused key is looked at again after this long where nobody says when, by one call."""
-STALLED_S = 1.0
+STALLED_S = 2.0
 """What ends within this is the ordinary pace of a rate, and no stall."""
 
 

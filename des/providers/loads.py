@@ -1,7 +1,7 @@
 """Claimed questions on their way into calls: put together to loads, which go out full or when they have lingered."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from des.clock import Clock
 from des.providers.ahead import Ahead
@@ -25,6 +25,10 @@ class Loads:
     def __len__(self) -> int:
         """Questions waiting for their call."""
         return len(self._ready)
+
+    def __iter__(self) -> Iterator[Paying]:
+        """Those questions."""
+        return iter(self._ready)
 
     def room(self, idle: int) -> int:
         """Questions to be claimed now, where so many slots have nothing to do."""

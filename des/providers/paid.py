@@ -13,9 +13,9 @@ again where the dialect says that this is free, else kept for a person (`hold`),
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import assert_never
+from typing import Any, assert_never
 from uuid import UUID, uuid4
 
 import msgspec
@@ -51,8 +51,10 @@ from des.providers.dispatcher import Dispatcher, Slices
 from des.providers.hearing import Hearing
 from des.providers.loads import Loads
 from des.providers.names import person_key
+from des.providers.overdue import current_task
 from des.providers.paying import Paying, Terms, as_first_asked, outcome_of, stale_outcome
 from des.providers.room import Room
+from des.stall import Stalled, StallReason, StallRow
 from des.telemetry import Event, logger
 
 log = logger(__name__)
@@ -121,6 +123,20 @@ class PaidDispatcher(Dispatcher):
     def waiting(self) -> int:
         """Questions waiting for their claim or their call."""
         return super().waiting + len(self._loads)
+
+    def stalls(self) -> list[StallRow]:
+        """See Dispatcher; and what the vendor is still at work on."""
+        due_at, pending = self.collector.waiting()
+        if not pending:
+            return super().stalls()
+        until = None if math.isinf(due_at) else self._clock.time() + max(0.0, due_at - self._clock.monotonic())
+        at_work = Stalled(StallReason.ANSWER_PENDING, until)
+        return [*super().stalls(), *self._rows(at_work, [(one.ask, 1) for one in pending])]
+
+    def _standing(self) -> Iterator[tuple[Ask, int]]:
+        yield from super()._standing()
+        for one in self._loads:
+            yield one.ask, 1
 
     async def start(self) -> None:
         """Start slots and claims, and the collection of answers that come later where the provider has such."""
@@ -266,16 +282,17 @@ class PaidDispatcher(Dispatcher):
 
     async def _serve(self) -> None:
         """Send what is claimed, a load at a time, until it closes."""
+        slot = current_task()
         while not self._closing:
             load = self._load()
             if not load:
                 self._to_claim.set()
                 await self._rest()
             elif self._overall is None:
-                await self._send(load)
+                await self._send(load, slot)
             else:
                 async with self._overall:
-                    await self._send(load)
+                    await self._send(load, slot)
 
     def _load(self) -> list[Paying]:
         """Questions of one call, if one may go out now: a full load, or what has come while it lingered."""
@@ -300,11 +317,11 @@ class PaidDispatcher(Dispatcher):
             self._to_claim.set()
         return load
 
-    async def _send(self, load: list[Paying]) -> None:
+    async def _send(self, load: list[Paying], slot: asyncio.Task[Any]) -> None:
         await self._permitted()
         self.in_flight += len(load)
         try:
-            outcomes = await self._ask([one.question for one in load])
+            outcomes = await self._ask([one.question for one in load], slot)
         finally:
             self.in_flight -= len(load)
         self._sent += len(load)

@@ -2,6 +2,7 @@
 
 import asyncio
 import heapq
+import math
 from collections.abc import Collection
 from uuid import UUID
 
@@ -42,6 +43,10 @@ class Polls:
         heapq.heappush(self._waiting, (due, self._count, one, handle))
         self._open[one.call_id] = one
         self._some.set()
+
+    def waiting(self) -> tuple[float, Collection[Paying]]:
+        """When the next is asked for, in monotonic seconds, and everybody who waits."""
+        return self._waiting[0][0] if self._waiting else math.inf, self._open.values()
 
     def take_out(self, call_id: UUID) -> Paying | None:
         """Ask for it no more: its answer has come by another way. None where it does not wait here."""

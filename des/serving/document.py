@@ -11,6 +11,7 @@ from des.contact import Attempt, Contact, FieldResult, FieldState
 from des.events import Progress
 from des.ledger import MILLION, Amount
 from des.serving.paging import contact_token, enrichment_token
+from des.stall import Stall
 from des.store.reading import EnrichedContact, Enrichment, EnrichmentState, ObjectPage, Spend
 from des.wire.options import OptionsDocument, document_of
 
@@ -73,6 +74,7 @@ class EnrichmentDocument(msgspec.Struct, frozen=True):
     update_time: datetime
     options: OptionsDocument
     spend: SpendDocument
+    stalls: Sequence[Stall]
 
 
 class UpdatedDocument(EnrichmentDocument, frozen=True):
@@ -159,7 +161,17 @@ def _spend_document(spend: Spend) -> SpendDocument:
 
 
 _Head = tuple[
-    UUID, EnrichmentState, bool, int, Progress, Sequence[str], datetime, datetime, OptionsDocument, SpendDocument
+    UUID,
+    EnrichmentState,
+    bool,
+    int,
+    Progress,
+    Sequence[str],
+    datetime,
+    datetime,
+    OptionsDocument,
+    SpendDocument,
+    Sequence[Stall],
 ]
 
 
@@ -175,4 +187,5 @@ def _head(enrichment: Enrichment) -> _Head:
         enrichment.updated_at,
         document_of(enrichment.options),
         _spend_document(enrichment.spend),
+        enrichment.stalls,
     )

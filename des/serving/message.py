@@ -11,6 +11,7 @@ from des.contact import FieldResult, FieldState
 from des.ledger import MILLION, Amount
 from des.options import NO_OPTIONS
 from des.serving.quote import Cost, ProviderQuote, Quote, Range, Saved
+from des.stall import Stall
 from des.store.reading import EnrichedContact, Enrichment, EnrichmentState
 from des.v1 import contact_pb2, enrichment_pb2
 from des.wire.options import options_message
@@ -40,6 +41,16 @@ def enrichment_message(enrichment: Enrichment) -> enrichment_pb2.Enrichment:
             spent=amount_message(enrichment.spend.spent),
             saved=amount_message(enrichment.spend.saved),
         ),
+        stalls=[_stall_message(stall) for stall in enrichment.stalls],
+    )
+
+
+def _stall_message(stall: Stall) -> enrichment_pb2.Stall:
+    return enrichment_pb2.Stall(
+        provider=stall.provider,
+        stalled_reason=enrichment_pb2.StallReason.Value(f"STALL_REASON_{stall.stalled_reason}"),
+        until=None if stall.until is None else _timestamp(stall.until),
+        contacts=stall.contacts,
     )
 
 

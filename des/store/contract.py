@@ -13,6 +13,7 @@ from des.contact import ContactBatch, FieldResult, FieldState
 from des.ledger import Saving, Settlement
 from des.limits import PARTITIONS
 from des.options import UNSAID, OptionsInForce
+from des.stall import StallRow
 
 Erid = tuple[str, UUID]
 """An ERID with its tenant: what an actor is named by."""
@@ -202,6 +203,16 @@ class OutboxStore(Protocol):
         """Events in the outbox and the age of the oldest, in seconds."""
 
 
+# ---- stalls ---------------------------------------------------------------------------------------------------------
+
+
+class StallStore(Protocol):
+    """Where a worker tells why contacts wait. Every call raises StoreUnavailable when the database is away."""
+
+    async def tell(self, told: Collection[StallRow], ended: Collection[StallRow]) -> None:
+        """Write what is new or has changed, and remove what is over."""
+
+
 # ---- leases ---------------------------------------------------------------------------------------------------------
 
 
@@ -220,7 +231,7 @@ class Division(msgspec.Struct, frozen=True):
 
 
 class Share(msgspec.Struct, frozen=True):
-    """Partitions a worker holds, with their epochs, those of them to be given back to others, and its part of the rates."""
+    """Partitions a worker holds, with their epochs, those it should give back to others, and its part of the rates."""
 
     held: Mapping[int, int]
     surplus: frozenset[int]

@@ -21,6 +21,7 @@ from des.contact import Contact, FieldResult
 from des.events import Progress
 from des.ledger import NOTHING, Amount
 from des.options import NO_OPTIONS, Change, Options
+from des.stall import Stall
 
 
 class EnrichmentState(enum.StrEnum):
@@ -41,7 +42,10 @@ class Spend(msgspec.Struct, frozen=True):
 
 
 class Enrichment(msgspec.Struct, frozen=True):
-    """The object of one ERID without its contacts. `fields` is the union of what its batches asked for."""
+    """The object of one ERID without its contacts. `fields` is the union of what its batches asked for.
+
+    `stalls`: why contacts of it wait that could be asked about.
+    """
 
     tenant: str
     erid: UUID
@@ -54,6 +58,7 @@ class Enrichment(msgspec.Struct, frozen=True):
     updated_at: datetime
     options: Options = NO_OPTIONS
     spend: Spend = Spend()
+    stalls: Sequence[Stall] = ()
 
     @property
     def ended(self) -> bool:
@@ -70,7 +75,8 @@ class Enrichment(msgspec.Struct, frozen=True):
     def fingerprint(self) -> str:
         """Names this state of the object and its contacts: alike when and only when nothing has changed."""
         # updated_at is left out: a change that shows in no count and no flag is none.
-        seen = (self.created_at, self.state, self.sealed, self.progress, self.fields, self.options, self.spend)
+        said = (self.options, self.spend, self.stalls)
+        seen = (self.created_at, self.state, self.sealed, self.progress, self.fields, *said)
         digest = blake2b(msgspec.json.encode(seen), digest_size=9).hexdigest()
         return f"{self.revision}-{digest}"
 

@@ -16,6 +16,7 @@ from des.events import FINISHED_STATES, Event, Progress, enrichment_completed
 from des.failpoints import Failpoint
 from des.ledger import Amount
 from des.options import Change, Options
+from des.stall import Stall
 from des.store import steering
 from des.store.contract import partition_of
 from des.store.options import in_force
@@ -200,6 +201,7 @@ def _enrichment_of(row: Any) -> Enrichment:
         updated_at=row["updated_at"],
         options=in_force(row).options,
         spend=Spend(*[Amount(row[name] or 0, row[f"{name}_money"] or 0) for name in ("reserved", "spent", "saved")]),
+        stalls=msgspec.json.decode(row["stalls"], type=list[Stall]) if row.get("stalls") else (),
     )
 
 

@@ -3,21 +3,24 @@
 
 -- name: enrichment
 -- The object of one ERID without its contacts, and what it costs.
-select e.*, b.reserved, b.reserved_money, b.spent, b.spent_money, b.saved, b.saved_money
+select e.*, b.reserved, b.reserved_money, b.spent, b.spent_money, b.saved, b.saved_money,
+    (select s.stalls from stalled s where s.tenant = e.tenant and s.erid = e.erid) as stalls
 from enrichment e
 left join budget b on b.tenant = e.tenant and b.scope = 'erid' and b.name = e.erid::text
 where e.tenant = $1 and e.erid = $2;
 
 -- name: watched
 -- All watched objects at once: one primary key look-up each, however many watchers there are.
-select e.*, b.reserved, b.reserved_money, b.spent, b.spent_money, b.saved, b.saved_money
+select e.*, b.reserved, b.reserved_money, b.spent, b.spent_money, b.saved, b.saved_money,
+    (select s.stalls from stalled s where s.tenant = e.tenant and s.erid = e.erid) as stalls
 from unnest($1::text[], $2::uuid[]) as w (tenant, erid)
 join enrichment e on e.tenant = w.tenant and e.erid = w.erid
 left join budget b on b.tenant = e.tenant and b.scope = 'erid' and b.name = e.erid::text;
 
 -- name: newest_enrichments
 -- The first page of a tenant's objects.
-select e.*, b.reserved, b.reserved_money, b.spent, b.spent_money, b.saved, b.saved_money
+select e.*, b.reserved, b.reserved_money, b.spent, b.spent_money, b.saved, b.saved_money,
+    (select s.stalls from stalled s where s.tenant = e.tenant and s.erid = e.erid) as stalls
 from enrichment e
 left join budget b on b.tenant = e.tenant and b.scope = 'erid' and b.name = e.erid::text
 where e.tenant collate "C" = $1
@@ -26,7 +29,8 @@ limit $2;
 
 -- name: older_enrichments
 -- The next page, by the key of the last object of the page before. The first condition is the one the index takes.
-select e.*, b.reserved, b.reserved_money, b.spent, b.spent_money, b.saved, b.saved_money
+select e.*, b.reserved, b.reserved_money, b.spent, b.spent_money, b.saved, b.saved_money,
+    (select s.stalls from stalled s where s.tenant = e.tenant and s.erid = e.erid) as stalls
 from enrichment e
 left join budget b on b.tenant = e.tenant and b.scope = 'erid' and b.name = e.erid::text
 where e.tenant collate "C" = $1 and e.created_at <= $3 and (e.created_at < $3 or e.erid > $4)

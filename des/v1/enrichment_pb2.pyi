@@ -98,6 +98,46 @@ FIELD_STATE_CANCELLED: FieldState.ValueType  # 7
 """The enrichment was cancelled first."""
 Global___FieldState: _TypeAlias = FieldState  # noqa: Y015
 
+class _StallReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StallReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StallReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STALL_REASON_UNSPECIFIED: _StallReason.ValueType  # 0
+    """Never sent."""
+    STALL_REASON_RATE_LIMITED: _StallReason.ValueType  # 1
+    """Its permitted rate is used up, by our count or by its own word."""
+    STALL_REASON_QUOTA_EXHAUSTED: _StallReason.ValueType  # 2
+    """The account's credits are gone."""
+    STALL_REASON_UNAUTHORIZED: _StallReason.ValueType  # 3
+    """It refuses the key."""
+    STALL_REASON_BREAKER_OPEN: _StallReason.ValueType  # 4
+    """It failed again and again and is left alone for a while."""
+    STALL_REASON_PROVIDER_SLOW: _StallReason.ValueType  # 5
+    """Every call that may be under way is, and none has come back for long."""
+    STALL_REASON_ANSWER_PENDING: _StallReason.ValueType  # 6
+    """It took the questions and is still at work on them."""
+
+class StallReason(_StallReason, metaclass=_StallReasonEnumTypeWrapper):
+    """Why a provider is asked nothing for now."""
+
+STALL_REASON_UNSPECIFIED: StallReason.ValueType  # 0
+"""Never sent."""
+STALL_REASON_RATE_LIMITED: StallReason.ValueType  # 1
+"""Its permitted rate is used up, by our count or by its own word."""
+STALL_REASON_QUOTA_EXHAUSTED: StallReason.ValueType  # 2
+"""The account's credits are gone."""
+STALL_REASON_UNAUTHORIZED: StallReason.ValueType  # 3
+"""It refuses the key."""
+STALL_REASON_BREAKER_OPEN: StallReason.ValueType  # 4
+"""It failed again and again and is left alone for a while."""
+STALL_REASON_PROVIDER_SLOW: StallReason.ValueType  # 5
+"""Every call that may be under way is, and none has come back for long."""
+STALL_REASON_ANSWER_PENDING: StallReason.ValueType  # 6
+"""It took the questions and is still at work on them."""
+Global___StallReason: _TypeAlias = StallReason  # noqa: Y015
+
 @_typing.final
 class Enrichment(_message.Message):
     """The single data object of one ERID."""
@@ -114,6 +154,7 @@ class Enrichment(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
     SPEND_FIELD_NUMBER: _builtins.int
+    STALLS_FIELD_NUMBER: _builtins.int
     erid: _builtins.str
     """The enrichment request id."""
     state: Global___EnrichmentState.ValueType
@@ -146,6 +187,10 @@ class Enrichment(_message.Message):
     def spend(self) -> Global___Spend:
         """What it costs."""
 
+    @_builtins.property
+    def stalls(self) -> _containers.RepeatedCompositeFieldContainer[Global___Stall]:
+        """Why contacts of it wait that could be asked about; empty while none has to. What waits is never taken for a miss."""
+
     def __init__(
         self,
         *,
@@ -159,14 +204,51 @@ class Enrichment(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         options: _contact_pb2.EnrichmentOptions | None = ...,
         spend: Global___Spend | None = ...,
+        stalls: _abc.Iterable[Global___Stall] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "options", b"options", "progress", b"progress", "spend", b"spend", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "erid", b"erid", "fields_to_be_enriched", b"fields_to_be_enriched", "options", b"options", "progress", b"progress", "revision", b"revision", "sealed", b"sealed", "spend", b"spend", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "erid", b"erid", "fields_to_be_enriched", b"fields_to_be_enriched", "options", b"options", "progress", b"progress", "revision", b"revision", "sealed", b"sealed", "spend", b"spend", "stalls", b"stalls", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Enrichment: _TypeAlias = Enrichment  # noqa: Y015
+
+@_typing.final
+class Stall(_message.Message):
+    """Contacts that wait for one provider, which is asked nothing for now. Those of other providers go on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    STALLED_REASON_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    CONTACTS_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    """Who is waited for."""
+    stalled_reason: Global___StallReason.ValueType
+    """Why."""
+    contacts: _builtins.int
+    """Contacts of this enrichment that wait so."""
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """When it is tried again; unset where nobody knows."""
+
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        stalled_reason: Global___StallReason.ValueType = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        contacts: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contacts", b"contacts", "provider", b"provider", "stalled_reason", b"stalled_reason", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Stall: _TypeAlias = Stall  # noqa: Y015
 
 @_typing.final
 class Spend(_message.Message):

@@ -157,6 +157,75 @@ func (FieldState) EnumDescriptor() ([]byte, []int) {
 	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{1}
 }
 
+// Why a provider is asked nothing for now.
+type StallReason int32
+
+const (
+	// Never sent.
+	StallReason_STALL_REASON_UNSPECIFIED StallReason = 0
+	// Its permitted rate is used up, by our count or by its own word.
+	StallReason_STALL_REASON_RATE_LIMITED StallReason = 1
+	// The account's credits are gone.
+	StallReason_STALL_REASON_QUOTA_EXHAUSTED StallReason = 2
+	// It refuses the key.
+	StallReason_STALL_REASON_UNAUTHORIZED StallReason = 3
+	// It failed again and again and is left alone for a while.
+	StallReason_STALL_REASON_BREAKER_OPEN StallReason = 4
+	// Every call that may be under way is, and none has come back for long.
+	StallReason_STALL_REASON_PROVIDER_SLOW StallReason = 5
+	// It took the questions and is still at work on them.
+	StallReason_STALL_REASON_ANSWER_PENDING StallReason = 6
+)
+
+// Enum value maps for StallReason.
+var (
+	StallReason_name = map[int32]string{
+		0: "STALL_REASON_UNSPECIFIED",
+		1: "STALL_REASON_RATE_LIMITED",
+		2: "STALL_REASON_QUOTA_EXHAUSTED",
+		3: "STALL_REASON_UNAUTHORIZED",
+		4: "STALL_REASON_BREAKER_OPEN",
+		5: "STALL_REASON_PROVIDER_SLOW",
+		6: "STALL_REASON_ANSWER_PENDING",
+	}
+	StallReason_value = map[string]int32{
+		"STALL_REASON_UNSPECIFIED":     0,
+		"STALL_REASON_RATE_LIMITED":    1,
+		"STALL_REASON_QUOTA_EXHAUSTED": 2,
+		"STALL_REASON_UNAUTHORIZED":    3,
+		"STALL_REASON_BREAKER_OPEN":    4,
+		"STALL_REASON_PROVIDER_SLOW":   5,
+		"STALL_REASON_ANSWER_PENDING":  6,
+	}
+)
+
+func (x StallReason) Enum() *StallReason {
+	p := new(StallReason)
+	*p = x
+	return p
+}
+
+func (x StallReason) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (StallReason) Descriptor() protoreflect.EnumDescriptor {
+	return file_des_v1_enrichment_proto_enumTypes[2].Descriptor()
+}
+
+func (StallReason) Type() protoreflect.EnumType {
+	return &file_des_v1_enrichment_proto_enumTypes[2]
+}
+
+func (x StallReason) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use StallReason.Descriptor instead.
+func (StallReason) EnumDescriptor() ([]byte, []int) {
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{2}
+}
+
 // The single data object of one ERID.
 type Enrichment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -179,7 +248,9 @@ type Enrichment struct {
 	// How it is worked; unset where nobody has said anything.
 	Options *EnrichmentOptions `protobuf:"bytes,9,opt,name=options,proto3" json:"options,omitempty"`
 	// What it costs.
-	Spend         *Spend `protobuf:"bytes,10,opt,name=spend,proto3" json:"spend,omitempty"`
+	Spend *Spend `protobuf:"bytes,10,opt,name=spend,proto3" json:"spend,omitempty"`
+	// Why contacts of it wait that could be asked about; empty while none has to. What waits is never taken for a miss.
+	Stalls        []*Stall `protobuf:"bytes,11,rep,name=stalls,proto3" json:"stalls,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -284,6 +355,86 @@ func (x *Enrichment) GetSpend() *Spend {
 	return nil
 }
 
+func (x *Enrichment) GetStalls() []*Stall {
+	if x != nil {
+		return x.Stalls
+	}
+	return nil
+}
+
+// Contacts that wait for one provider, which is asked nothing for now. Those of other providers go on.
+type Stall struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who is waited for.
+	Provider string `protobuf:"bytes,1,opt,name=provider,proto3" json:"provider,omitempty"`
+	// Why.
+	StalledReason StallReason `protobuf:"varint,2,opt,name=stalled_reason,json=stalledReason,proto3,enum=des.v1.StallReason" json:"stalled_reason,omitempty"`
+	// When it is tried again; unset where nobody knows.
+	Until *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=until,proto3" json:"until,omitempty"`
+	// Contacts of this enrichment that wait so.
+	Contacts      uint64 `protobuf:"varint,4,opt,name=contacts,proto3" json:"contacts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Stall) Reset() {
+	*x = Stall{}
+	mi := &file_des_v1_enrichment_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Stall) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Stall) ProtoMessage() {}
+
+func (x *Stall) ProtoReflect() protoreflect.Message {
+	mi := &file_des_v1_enrichment_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Stall.ProtoReflect.Descriptor instead.
+func (*Stall) Descriptor() ([]byte, []int) {
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Stall) GetProvider() string {
+	if x != nil {
+		return x.Provider
+	}
+	return ""
+}
+
+func (x *Stall) GetStalledReason() StallReason {
+	if x != nil {
+		return x.StalledReason
+	}
+	return StallReason_STALL_REASON_UNSPECIFIED
+}
+
+func (x *Stall) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *Stall) GetContacts() uint64 {
+	if x != nil {
+		return x.Contacts
+	}
+	return 0
+}
+
 // What an enrichment costs, exactly.
 type Spend struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -299,7 +450,7 @@ type Spend struct {
 
 func (x *Spend) Reset() {
 	*x = Spend{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[1]
+	mi := &file_des_v1_enrichment_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -311,7 +462,7 @@ func (x *Spend) String() string {
 func (*Spend) ProtoMessage() {}
 
 func (x *Spend) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[1]
+	mi := &file_des_v1_enrichment_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -324,7 +475,7 @@ func (x *Spend) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Spend.ProtoReflect.Descriptor instead.
 func (*Spend) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{1}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Spend) GetReserved() *Amount {
@@ -361,7 +512,7 @@ type Amount struct {
 
 func (x *Amount) Reset() {
 	*x = Amount{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[2]
+	mi := &file_des_v1_enrichment_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -373,7 +524,7 @@ func (x *Amount) String() string {
 func (*Amount) ProtoMessage() {}
 
 func (x *Amount) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[2]
+	mi := &file_des_v1_enrichment_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -386,7 +537,7 @@ func (x *Amount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Amount.ProtoReflect.Descriptor instead.
 func (*Amount) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{2}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Amount) GetCredits() float64 {
@@ -422,7 +573,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[3]
+	mi := &file_des_v1_enrichment_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -434,7 +585,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[3]
+	mi := &file_des_v1_enrichment_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -447,7 +598,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{3}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Progress) GetContacts() uint64 {
@@ -502,7 +653,7 @@ type EnrichedContact struct {
 
 func (x *EnrichedContact) Reset() {
 	*x = EnrichedContact{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[4]
+	mi := &file_des_v1_enrichment_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -514,7 +665,7 @@ func (x *EnrichedContact) String() string {
 func (*EnrichedContact) ProtoMessage() {}
 
 func (x *EnrichedContact) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[4]
+	mi := &file_des_v1_enrichment_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -527,7 +678,7 @@ func (x *EnrichedContact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrichedContact.ProtoReflect.Descriptor instead.
 func (*EnrichedContact) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{4}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *EnrichedContact) GetBatchId() string {
@@ -598,7 +749,7 @@ type FieldResult struct {
 
 func (x *FieldResult) Reset() {
 	*x = FieldResult{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[5]
+	mi := &file_des_v1_enrichment_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -610,7 +761,7 @@ func (x *FieldResult) String() string {
 func (*FieldResult) ProtoMessage() {}
 
 func (x *FieldResult) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[5]
+	mi := &file_des_v1_enrichment_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -623,7 +774,7 @@ func (x *FieldResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldResult.ProtoReflect.Descriptor instead.
 func (*FieldResult) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{5}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *FieldResult) GetState() FieldState {
@@ -758,7 +909,7 @@ type Attempt struct {
 
 func (x *Attempt) Reset() {
 	*x = Attempt{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[6]
+	mi := &file_des_v1_enrichment_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -770,7 +921,7 @@ func (x *Attempt) String() string {
 func (*Attempt) ProtoMessage() {}
 
 func (x *Attempt) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[6]
+	mi := &file_des_v1_enrichment_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -783,7 +934,7 @@ func (x *Attempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attempt.ProtoReflect.Descriptor instead.
 func (*Attempt) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{6}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Attempt) GetProvider() string {
@@ -862,7 +1013,7 @@ type CreateEnrichmentRequest struct {
 
 func (x *CreateEnrichmentRequest) Reset() {
 	*x = CreateEnrichmentRequest{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[7]
+	mi := &file_des_v1_enrichment_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -874,7 +1025,7 @@ func (x *CreateEnrichmentRequest) String() string {
 func (*CreateEnrichmentRequest) ProtoMessage() {}
 
 func (x *CreateEnrichmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[7]
+	mi := &file_des_v1_enrichment_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -887,7 +1038,7 @@ func (x *CreateEnrichmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateEnrichmentRequest.ProtoReflect.Descriptor instead.
 func (*CreateEnrichmentRequest) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{7}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CreateEnrichmentRequest) GetErid() string {
@@ -915,7 +1066,7 @@ type CreateEnrichmentResponse struct {
 
 func (x *CreateEnrichmentResponse) Reset() {
 	*x = CreateEnrichmentResponse{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[8]
+	mi := &file_des_v1_enrichment_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -927,7 +1078,7 @@ func (x *CreateEnrichmentResponse) String() string {
 func (*CreateEnrichmentResponse) ProtoMessage() {}
 
 func (x *CreateEnrichmentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[8]
+	mi := &file_des_v1_enrichment_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -940,7 +1091,7 @@ func (x *CreateEnrichmentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateEnrichmentResponse.ProtoReflect.Descriptor instead.
 func (*CreateEnrichmentResponse) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{8}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CreateEnrichmentResponse) GetEnrichment() *Enrichment {
@@ -968,7 +1119,7 @@ type UpdateEnrichmentRequest struct {
 
 func (x *UpdateEnrichmentRequest) Reset() {
 	*x = UpdateEnrichmentRequest{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[9]
+	mi := &file_des_v1_enrichment_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -980,7 +1131,7 @@ func (x *UpdateEnrichmentRequest) String() string {
 func (*UpdateEnrichmentRequest) ProtoMessage() {}
 
 func (x *UpdateEnrichmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[9]
+	mi := &file_des_v1_enrichment_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -993,7 +1144,7 @@ func (x *UpdateEnrichmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateEnrichmentRequest.ProtoReflect.Descriptor instead.
 func (*UpdateEnrichmentRequest) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{9}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *UpdateEnrichmentRequest) GetErid() string {
@@ -1037,7 +1188,7 @@ type UpdateEnrichmentResponse struct {
 
 func (x *UpdateEnrichmentResponse) Reset() {
 	*x = UpdateEnrichmentResponse{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[10]
+	mi := &file_des_v1_enrichment_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1049,7 +1200,7 @@ func (x *UpdateEnrichmentResponse) String() string {
 func (*UpdateEnrichmentResponse) ProtoMessage() {}
 
 func (x *UpdateEnrichmentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[10]
+	mi := &file_des_v1_enrichment_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1062,7 +1213,7 @@ func (x *UpdateEnrichmentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateEnrichmentResponse.ProtoReflect.Descriptor instead.
 func (*UpdateEnrichmentResponse) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{10}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *UpdateEnrichmentResponse) GetEnrichment() *Enrichment {
@@ -1090,7 +1241,7 @@ type QuoteEnrichmentRequest struct {
 
 func (x *QuoteEnrichmentRequest) Reset() {
 	*x = QuoteEnrichmentRequest{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[11]
+	mi := &file_des_v1_enrichment_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1102,7 +1253,7 @@ func (x *QuoteEnrichmentRequest) String() string {
 func (*QuoteEnrichmentRequest) ProtoMessage() {}
 
 func (x *QuoteEnrichmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[11]
+	mi := &file_des_v1_enrichment_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1115,7 +1266,7 @@ func (x *QuoteEnrichmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuoteEnrichmentRequest.ProtoReflect.Descriptor instead.
 func (*QuoteEnrichmentRequest) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{11}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *QuoteEnrichmentRequest) GetBatch() *ContactBatch {
@@ -1156,7 +1307,7 @@ type QuoteEnrichmentResponse struct {
 
 func (x *QuoteEnrichmentResponse) Reset() {
 	*x = QuoteEnrichmentResponse{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[12]
+	mi := &file_des_v1_enrichment_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1168,7 +1319,7 @@ func (x *QuoteEnrichmentResponse) String() string {
 func (*QuoteEnrichmentResponse) ProtoMessage() {}
 
 func (x *QuoteEnrichmentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[12]
+	mi := &file_des_v1_enrichment_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1181,7 +1332,7 @@ func (x *QuoteEnrichmentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuoteEnrichmentResponse.ProtoReflect.Descriptor instead.
 func (*QuoteEnrichmentResponse) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{12}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *QuoteEnrichmentResponse) GetErid() string {
@@ -1282,7 +1433,7 @@ type ProviderQuote struct {
 
 func (x *ProviderQuote) Reset() {
 	*x = ProviderQuote{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[13]
+	mi := &file_des_v1_enrichment_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1294,7 +1445,7 @@ func (x *ProviderQuote) String() string {
 func (*ProviderQuote) ProtoMessage() {}
 
 func (x *ProviderQuote) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[13]
+	mi := &file_des_v1_enrichment_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1307,7 +1458,7 @@ func (x *ProviderQuote) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProviderQuote.ProtoReflect.Descriptor instead.
 func (*ProviderQuote) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{13}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ProviderQuote) GetProvider() string {
@@ -1365,7 +1516,7 @@ type QuotedCost struct {
 
 func (x *QuotedCost) Reset() {
 	*x = QuotedCost{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[14]
+	mi := &file_des_v1_enrichment_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1377,7 +1528,7 @@ func (x *QuotedCost) String() string {
 func (*QuotedCost) ProtoMessage() {}
 
 func (x *QuotedCost) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[14]
+	mi := &file_des_v1_enrichment_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1390,7 +1541,7 @@ func (x *QuotedCost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotedCost.ProtoReflect.Descriptor instead.
 func (*QuotedCost) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{14}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *QuotedCost) GetCredits() *QuotedRange {
@@ -1422,7 +1573,7 @@ type QuotedRange struct {
 
 func (x *QuotedRange) Reset() {
 	*x = QuotedRange{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[15]
+	mi := &file_des_v1_enrichment_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1434,7 +1585,7 @@ func (x *QuotedRange) String() string {
 func (*QuotedRange) ProtoMessage() {}
 
 func (x *QuotedRange) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[15]
+	mi := &file_des_v1_enrichment_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1447,7 +1598,7 @@ func (x *QuotedRange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotedRange.ProtoReflect.Descriptor instead.
 func (*QuotedRange) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{15}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *QuotedRange) GetMin() float64 {
@@ -1486,7 +1637,7 @@ type GetEnrichmentRequest struct {
 
 func (x *GetEnrichmentRequest) Reset() {
 	*x = GetEnrichmentRequest{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[16]
+	mi := &file_des_v1_enrichment_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1498,7 +1649,7 @@ func (x *GetEnrichmentRequest) String() string {
 func (*GetEnrichmentRequest) ProtoMessage() {}
 
 func (x *GetEnrichmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[16]
+	mi := &file_des_v1_enrichment_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1511,7 +1662,7 @@ func (x *GetEnrichmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetEnrichmentRequest.ProtoReflect.Descriptor instead.
 func (*GetEnrichmentRequest) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{16}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetEnrichmentRequest) GetErid() string {
@@ -1550,7 +1701,7 @@ type GetEnrichmentResponse struct {
 
 func (x *GetEnrichmentResponse) Reset() {
 	*x = GetEnrichmentResponse{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[17]
+	mi := &file_des_v1_enrichment_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1562,7 +1713,7 @@ func (x *GetEnrichmentResponse) String() string {
 func (*GetEnrichmentResponse) ProtoMessage() {}
 
 func (x *GetEnrichmentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[17]
+	mi := &file_des_v1_enrichment_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1575,7 +1726,7 @@ func (x *GetEnrichmentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetEnrichmentResponse.ProtoReflect.Descriptor instead.
 func (*GetEnrichmentResponse) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{17}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetEnrichmentResponse) GetEnrichment() *Enrichment {
@@ -1612,7 +1763,7 @@ type ListEnrichmentsRequest struct {
 
 func (x *ListEnrichmentsRequest) Reset() {
 	*x = ListEnrichmentsRequest{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[18]
+	mi := &file_des_v1_enrichment_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1624,7 +1775,7 @@ func (x *ListEnrichmentsRequest) String() string {
 func (*ListEnrichmentsRequest) ProtoMessage() {}
 
 func (x *ListEnrichmentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[18]
+	mi := &file_des_v1_enrichment_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1637,7 +1788,7 @@ func (x *ListEnrichmentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEnrichmentsRequest.ProtoReflect.Descriptor instead.
 func (*ListEnrichmentsRequest) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{18}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListEnrichmentsRequest) GetPageSize() int32 {
@@ -1667,7 +1818,7 @@ type ListEnrichmentsResponse struct {
 
 func (x *ListEnrichmentsResponse) Reset() {
 	*x = ListEnrichmentsResponse{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[19]
+	mi := &file_des_v1_enrichment_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1679,7 +1830,7 @@ func (x *ListEnrichmentsResponse) String() string {
 func (*ListEnrichmentsResponse) ProtoMessage() {}
 
 func (x *ListEnrichmentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[19]
+	mi := &file_des_v1_enrichment_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1692,7 +1843,7 @@ func (x *ListEnrichmentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEnrichmentsResponse.ProtoReflect.Descriptor instead.
 func (*ListEnrichmentsResponse) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{19}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListEnrichmentsResponse) GetEnrichments() []*Enrichment {
@@ -1720,7 +1871,7 @@ type SealEnrichmentRequest struct {
 
 func (x *SealEnrichmentRequest) Reset() {
 	*x = SealEnrichmentRequest{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[20]
+	mi := &file_des_v1_enrichment_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1732,7 +1883,7 @@ func (x *SealEnrichmentRequest) String() string {
 func (*SealEnrichmentRequest) ProtoMessage() {}
 
 func (x *SealEnrichmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[20]
+	mi := &file_des_v1_enrichment_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1745,7 +1896,7 @@ func (x *SealEnrichmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealEnrichmentRequest.ProtoReflect.Descriptor instead.
 func (*SealEnrichmentRequest) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{20}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SealEnrichmentRequest) GetErid() string {
@@ -1766,7 +1917,7 @@ type SealEnrichmentResponse struct {
 
 func (x *SealEnrichmentResponse) Reset() {
 	*x = SealEnrichmentResponse{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[21]
+	mi := &file_des_v1_enrichment_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1778,7 +1929,7 @@ func (x *SealEnrichmentResponse) String() string {
 func (*SealEnrichmentResponse) ProtoMessage() {}
 
 func (x *SealEnrichmentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[21]
+	mi := &file_des_v1_enrichment_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1791,7 +1942,7 @@ func (x *SealEnrichmentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealEnrichmentResponse.ProtoReflect.Descriptor instead.
 func (*SealEnrichmentResponse) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{21}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SealEnrichmentResponse) GetEnrichment() *Enrichment {
@@ -1812,7 +1963,7 @@ type CancelEnrichmentRequest struct {
 
 func (x *CancelEnrichmentRequest) Reset() {
 	*x = CancelEnrichmentRequest{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[22]
+	mi := &file_des_v1_enrichment_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1824,7 +1975,7 @@ func (x *CancelEnrichmentRequest) String() string {
 func (*CancelEnrichmentRequest) ProtoMessage() {}
 
 func (x *CancelEnrichmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[22]
+	mi := &file_des_v1_enrichment_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1837,7 +1988,7 @@ func (x *CancelEnrichmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelEnrichmentRequest.ProtoReflect.Descriptor instead.
 func (*CancelEnrichmentRequest) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{22}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CancelEnrichmentRequest) GetErid() string {
@@ -1858,7 +2009,7 @@ type CancelEnrichmentResponse struct {
 
 func (x *CancelEnrichmentResponse) Reset() {
 	*x = CancelEnrichmentResponse{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[23]
+	mi := &file_des_v1_enrichment_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1870,7 +2021,7 @@ func (x *CancelEnrichmentResponse) String() string {
 func (*CancelEnrichmentResponse) ProtoMessage() {}
 
 func (x *CancelEnrichmentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[23]
+	mi := &file_des_v1_enrichment_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1883,7 +2034,7 @@ func (x *CancelEnrichmentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelEnrichmentResponse.ProtoReflect.Descriptor instead.
 func (*CancelEnrichmentResponse) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{23}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CancelEnrichmentResponse) GetEnrichment() *Enrichment {
@@ -1906,7 +2057,7 @@ type StreamResultsRequest struct {
 
 func (x *StreamResultsRequest) Reset() {
 	*x = StreamResultsRequest{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[24]
+	mi := &file_des_v1_enrichment_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1918,7 +2069,7 @@ func (x *StreamResultsRequest) String() string {
 func (*StreamResultsRequest) ProtoMessage() {}
 
 func (x *StreamResultsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[24]
+	mi := &file_des_v1_enrichment_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1931,7 +2082,7 @@ func (x *StreamResultsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamResultsRequest.ProtoReflect.Descriptor instead.
 func (*StreamResultsRequest) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{24}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *StreamResultsRequest) GetErid() string {
@@ -1959,7 +2110,7 @@ type StreamResultsResponse struct {
 
 func (x *StreamResultsResponse) Reset() {
 	*x = StreamResultsResponse{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[25]
+	mi := &file_des_v1_enrichment_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1971,7 +2122,7 @@ func (x *StreamResultsResponse) String() string {
 func (*StreamResultsResponse) ProtoMessage() {}
 
 func (x *StreamResultsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[25]
+	mi := &file_des_v1_enrichment_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1984,7 +2135,7 @@ func (x *StreamResultsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamResultsResponse.ProtoReflect.Descriptor instead.
 func (*StreamResultsResponse) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{25}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *StreamResultsResponse) GetContacts() []*EnrichedContact {
@@ -2005,7 +2156,7 @@ type WatchEnrichmentRequest struct {
 
 func (x *WatchEnrichmentRequest) Reset() {
 	*x = WatchEnrichmentRequest{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[26]
+	mi := &file_des_v1_enrichment_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2017,7 +2168,7 @@ func (x *WatchEnrichmentRequest) String() string {
 func (*WatchEnrichmentRequest) ProtoMessage() {}
 
 func (x *WatchEnrichmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[26]
+	mi := &file_des_v1_enrichment_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2030,7 +2181,7 @@ func (x *WatchEnrichmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEnrichmentRequest.ProtoReflect.Descriptor instead.
 func (*WatchEnrichmentRequest) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{26}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *WatchEnrichmentRequest) GetErid() string {
@@ -2051,7 +2202,7 @@ type WatchEnrichmentResponse struct {
 
 func (x *WatchEnrichmentResponse) Reset() {
 	*x = WatchEnrichmentResponse{}
-	mi := &file_des_v1_enrichment_proto_msgTypes[27]
+	mi := &file_des_v1_enrichment_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2063,7 +2214,7 @@ func (x *WatchEnrichmentResponse) String() string {
 func (*WatchEnrichmentResponse) ProtoMessage() {}
 
 func (x *WatchEnrichmentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_des_v1_enrichment_proto_msgTypes[27]
+	mi := &file_des_v1_enrichment_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2076,7 +2227,7 @@ func (x *WatchEnrichmentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEnrichmentResponse.ProtoReflect.Descriptor instead.
 func (*WatchEnrichmentResponse) Descriptor() ([]byte, []int) {
-	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{27}
+	return file_des_v1_enrichment_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *WatchEnrichmentResponse) GetEnrichment() *Enrichment {
@@ -2090,7 +2241,7 @@ var File_des_v1_enrichment_proto protoreflect.FileDescriptor
 
 const file_des_v1_enrichment_proto_rawDesc = "" +
 	"\n" +
-	"\x17des/v1/enrichment.proto\x12\x06des.v1\x1a\x14des/v1/contact.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb8\x03\n" +
+	"\x17des/v1/enrichment.proto\x12\x06des.v1\x1a\x14des/v1/contact.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdf\x03\n" +
 	"\n" +
 	"Enrichment\x12\x12\n" +
 	"\x04erid\x18\x01 \x01(\tR\x04erid\x12-\n" +
@@ -2105,7 +2256,13 @@ const file_des_v1_enrichment_proto_rawDesc = "" +
 	"updateTime\x123\n" +
 	"\aoptions\x18\t \x01(\v2\x19.des.v1.EnrichmentOptionsR\aoptions\x12#\n" +
 	"\x05spend\x18\n" +
-	" \x01(\v2\r.des.v1.SpendR\x05spend\"\x7f\n" +
+	" \x01(\v2\r.des.v1.SpendR\x05spend\x12%\n" +
+	"\x06stalls\x18\v \x03(\v2\r.des.v1.StallR\x06stalls\"\xad\x01\n" +
+	"\x05Stall\x12\x1a\n" +
+	"\bprovider\x18\x01 \x01(\tR\bprovider\x12:\n" +
+	"\x0estalled_reason\x18\x02 \x01(\x0e2\x13.des.v1.StallReasonR\rstalledReason\x120\n" +
+	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x1a\n" +
+	"\bcontacts\x18\x04 \x01(\x04R\bcontacts\"\x7f\n" +
 	"\x05Spend\x12*\n" +
 	"\breserved\x18\x01 \x01(\v2\x0e.des.v1.AmountR\breserved\x12$\n" +
 	"\x05spent\x18\x02 \x01(\v2\x0e.des.v1.AmountR\x05spent\x12$\n" +
@@ -2272,7 +2429,15 @@ const file_des_v1_enrichment_proto_rawDesc = "" +
 	"\x12FIELD_STATE_FAILED\x10\x04\x12\x1a\n" +
 	"\x16FIELD_STATE_SUPPRESSED\x10\x05\x12\x1b\n" +
 	"\x17FIELD_STATE_OVER_BUDGET\x10\x06\x12\x19\n" +
-	"\x15FIELD_STATE_CANCELLED\x10\a2\x85\x06\n" +
+	"\x15FIELD_STATE_CANCELLED\x10\a*\xeb\x01\n" +
+	"\vStallReason\x12\x1c\n" +
+	"\x18STALL_REASON_UNSPECIFIED\x10\x00\x12\x1d\n" +
+	"\x19STALL_REASON_RATE_LIMITED\x10\x01\x12 \n" +
+	"\x1cSTALL_REASON_QUOTA_EXHAUSTED\x10\x02\x12\x1d\n" +
+	"\x19STALL_REASON_UNAUTHORIZED\x10\x03\x12\x1d\n" +
+	"\x19STALL_REASON_BREAKER_OPEN\x10\x04\x12\x1e\n" +
+	"\x1aSTALL_REASON_PROVIDER_SLOW\x10\x05\x12\x1f\n" +
+	"\x1bSTALL_REASON_ANSWER_PENDING\x10\x062\x85\x06\n" +
 	"\x11EnrichmentService\x12U\n" +
 	"\x10CreateEnrichment\x12\x1f.des.v1.CreateEnrichmentRequest\x1a .des.v1.CreateEnrichmentResponse\x12L\n" +
 	"\rGetEnrichment\x12\x1c.des.v1.GetEnrichmentRequest\x1a\x1d.des.v1.GetEnrichmentResponse\x12R\n" +
@@ -2296,108 +2461,113 @@ func file_des_v1_enrichment_proto_rawDescGZIP() []byte {
 	return file_des_v1_enrichment_proto_rawDescData
 }
 
-var file_des_v1_enrichment_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_des_v1_enrichment_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_des_v1_enrichment_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_des_v1_enrichment_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_des_v1_enrichment_proto_goTypes = []any{
 	(EnrichmentState)(0),             // 0: des.v1.EnrichmentState
 	(FieldState)(0),                  // 1: des.v1.FieldState
-	(*Enrichment)(nil),               // 2: des.v1.Enrichment
-	(*Spend)(nil),                    // 3: des.v1.Spend
-	(*Amount)(nil),                   // 4: des.v1.Amount
-	(*Progress)(nil),                 // 5: des.v1.Progress
-	(*EnrichedContact)(nil),          // 6: des.v1.EnrichedContact
-	(*FieldResult)(nil),              // 7: des.v1.FieldResult
-	(*Attempt)(nil),                  // 8: des.v1.Attempt
-	(*CreateEnrichmentRequest)(nil),  // 9: des.v1.CreateEnrichmentRequest
-	(*CreateEnrichmentResponse)(nil), // 10: des.v1.CreateEnrichmentResponse
-	(*UpdateEnrichmentRequest)(nil),  // 11: des.v1.UpdateEnrichmentRequest
-	(*UpdateEnrichmentResponse)(nil), // 12: des.v1.UpdateEnrichmentResponse
-	(*QuoteEnrichmentRequest)(nil),   // 13: des.v1.QuoteEnrichmentRequest
-	(*QuoteEnrichmentResponse)(nil),  // 14: des.v1.QuoteEnrichmentResponse
-	(*ProviderQuote)(nil),            // 15: des.v1.ProviderQuote
-	(*QuotedCost)(nil),               // 16: des.v1.QuotedCost
-	(*QuotedRange)(nil),              // 17: des.v1.QuotedRange
-	(*GetEnrichmentRequest)(nil),     // 18: des.v1.GetEnrichmentRequest
-	(*GetEnrichmentResponse)(nil),    // 19: des.v1.GetEnrichmentResponse
-	(*ListEnrichmentsRequest)(nil),   // 20: des.v1.ListEnrichmentsRequest
-	(*ListEnrichmentsResponse)(nil),  // 21: des.v1.ListEnrichmentsResponse
-	(*SealEnrichmentRequest)(nil),    // 22: des.v1.SealEnrichmentRequest
-	(*SealEnrichmentResponse)(nil),   // 23: des.v1.SealEnrichmentResponse
-	(*CancelEnrichmentRequest)(nil),  // 24: des.v1.CancelEnrichmentRequest
-	(*CancelEnrichmentResponse)(nil), // 25: des.v1.CancelEnrichmentResponse
-	(*StreamResultsRequest)(nil),     // 26: des.v1.StreamResultsRequest
-	(*StreamResultsResponse)(nil),    // 27: des.v1.StreamResultsResponse
-	(*WatchEnrichmentRequest)(nil),   // 28: des.v1.WatchEnrichmentRequest
-	(*WatchEnrichmentResponse)(nil),  // 29: des.v1.WatchEnrichmentResponse
-	nil,                              // 30: des.v1.Progress.FieldsEntry
-	nil,                              // 31: des.v1.EnrichedContact.EnrichedEntry
-	(*timestamppb.Timestamp)(nil),    // 32: google.protobuf.Timestamp
-	(*EnrichmentOptions)(nil),        // 33: des.v1.EnrichmentOptions
-	(*Contact)(nil),                  // 34: des.v1.Contact
-	(*fieldmaskpb.FieldMask)(nil),    // 35: google.protobuf.FieldMask
-	(*ContactBatch)(nil),             // 36: des.v1.ContactBatch
+	(StallReason)(0),                 // 2: des.v1.StallReason
+	(*Enrichment)(nil),               // 3: des.v1.Enrichment
+	(*Stall)(nil),                    // 4: des.v1.Stall
+	(*Spend)(nil),                    // 5: des.v1.Spend
+	(*Amount)(nil),                   // 6: des.v1.Amount
+	(*Progress)(nil),                 // 7: des.v1.Progress
+	(*EnrichedContact)(nil),          // 8: des.v1.EnrichedContact
+	(*FieldResult)(nil),              // 9: des.v1.FieldResult
+	(*Attempt)(nil),                  // 10: des.v1.Attempt
+	(*CreateEnrichmentRequest)(nil),  // 11: des.v1.CreateEnrichmentRequest
+	(*CreateEnrichmentResponse)(nil), // 12: des.v1.CreateEnrichmentResponse
+	(*UpdateEnrichmentRequest)(nil),  // 13: des.v1.UpdateEnrichmentRequest
+	(*UpdateEnrichmentResponse)(nil), // 14: des.v1.UpdateEnrichmentResponse
+	(*QuoteEnrichmentRequest)(nil),   // 15: des.v1.QuoteEnrichmentRequest
+	(*QuoteEnrichmentResponse)(nil),  // 16: des.v1.QuoteEnrichmentResponse
+	(*ProviderQuote)(nil),            // 17: des.v1.ProviderQuote
+	(*QuotedCost)(nil),               // 18: des.v1.QuotedCost
+	(*QuotedRange)(nil),              // 19: des.v1.QuotedRange
+	(*GetEnrichmentRequest)(nil),     // 20: des.v1.GetEnrichmentRequest
+	(*GetEnrichmentResponse)(nil),    // 21: des.v1.GetEnrichmentResponse
+	(*ListEnrichmentsRequest)(nil),   // 22: des.v1.ListEnrichmentsRequest
+	(*ListEnrichmentsResponse)(nil),  // 23: des.v1.ListEnrichmentsResponse
+	(*SealEnrichmentRequest)(nil),    // 24: des.v1.SealEnrichmentRequest
+	(*SealEnrichmentResponse)(nil),   // 25: des.v1.SealEnrichmentResponse
+	(*CancelEnrichmentRequest)(nil),  // 26: des.v1.CancelEnrichmentRequest
+	(*CancelEnrichmentResponse)(nil), // 27: des.v1.CancelEnrichmentResponse
+	(*StreamResultsRequest)(nil),     // 28: des.v1.StreamResultsRequest
+	(*StreamResultsResponse)(nil),    // 29: des.v1.StreamResultsResponse
+	(*WatchEnrichmentRequest)(nil),   // 30: des.v1.WatchEnrichmentRequest
+	(*WatchEnrichmentResponse)(nil),  // 31: des.v1.WatchEnrichmentResponse
+	nil,                              // 32: des.v1.Progress.FieldsEntry
+	nil,                              // 33: des.v1.EnrichedContact.EnrichedEntry
+	(*timestamppb.Timestamp)(nil),    // 34: google.protobuf.Timestamp
+	(*EnrichmentOptions)(nil),        // 35: des.v1.EnrichmentOptions
+	(*Contact)(nil),                  // 36: des.v1.Contact
+	(*fieldmaskpb.FieldMask)(nil),    // 37: google.protobuf.FieldMask
+	(*ContactBatch)(nil),             // 38: des.v1.ContactBatch
 }
 var file_des_v1_enrichment_proto_depIdxs = []int32{
 	0,  // 0: des.v1.Enrichment.state:type_name -> des.v1.EnrichmentState
-	5,  // 1: des.v1.Enrichment.progress:type_name -> des.v1.Progress
-	32, // 2: des.v1.Enrichment.create_time:type_name -> google.protobuf.Timestamp
-	32, // 3: des.v1.Enrichment.update_time:type_name -> google.protobuf.Timestamp
-	33, // 4: des.v1.Enrichment.options:type_name -> des.v1.EnrichmentOptions
-	3,  // 5: des.v1.Enrichment.spend:type_name -> des.v1.Spend
-	4,  // 6: des.v1.Spend.reserved:type_name -> des.v1.Amount
-	4,  // 7: des.v1.Spend.spent:type_name -> des.v1.Amount
-	4,  // 8: des.v1.Spend.saved:type_name -> des.v1.Amount
-	30, // 9: des.v1.Progress.fields:type_name -> des.v1.Progress.FieldsEntry
-	34, // 10: des.v1.EnrichedContact.contact:type_name -> des.v1.Contact
-	31, // 11: des.v1.EnrichedContact.enriched:type_name -> des.v1.EnrichedContact.EnrichedEntry
-	1,  // 12: des.v1.FieldResult.state:type_name -> des.v1.FieldState
-	32, // 13: des.v1.FieldResult.decide_time:type_name -> google.protobuf.Timestamp
-	8,  // 14: des.v1.FieldResult.attempts:type_name -> des.v1.Attempt
-	33, // 15: des.v1.CreateEnrichmentRequest.options:type_name -> des.v1.EnrichmentOptions
-	2,  // 16: des.v1.CreateEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
-	33, // 17: des.v1.UpdateEnrichmentRequest.options:type_name -> des.v1.EnrichmentOptions
-	35, // 18: des.v1.UpdateEnrichmentRequest.update_mask:type_name -> google.protobuf.FieldMask
-	2,  // 19: des.v1.UpdateEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
-	36, // 20: des.v1.QuoteEnrichmentRequest.batch:type_name -> des.v1.ContactBatch
-	16, // 21: des.v1.QuoteEnrichmentResponse.cost:type_name -> des.v1.QuotedCost
-	4,  // 22: des.v1.QuoteEnrichmentResponse.saved:type_name -> des.v1.Amount
-	15, // 23: des.v1.QuoteEnrichmentResponse.providers:type_name -> des.v1.ProviderQuote
-	17, // 24: des.v1.ProviderQuote.questions:type_name -> des.v1.QuotedRange
-	16, // 25: des.v1.ProviderQuote.cost:type_name -> des.v1.QuotedCost
-	4,  // 26: des.v1.ProviderQuote.saved:type_name -> des.v1.Amount
-	17, // 27: des.v1.QuotedCost.credits:type_name -> des.v1.QuotedRange
-	17, // 28: des.v1.QuotedCost.money:type_name -> des.v1.QuotedRange
-	2,  // 29: des.v1.GetEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
-	6,  // 30: des.v1.GetEnrichmentResponse.contact_list:type_name -> des.v1.EnrichedContact
-	2,  // 31: des.v1.ListEnrichmentsResponse.enrichments:type_name -> des.v1.Enrichment
-	2,  // 32: des.v1.SealEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
-	2,  // 33: des.v1.CancelEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
-	6,  // 34: des.v1.StreamResultsResponse.contacts:type_name -> des.v1.EnrichedContact
-	2,  // 35: des.v1.WatchEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
-	7,  // 36: des.v1.EnrichedContact.EnrichedEntry.value:type_name -> des.v1.FieldResult
-	9,  // 37: des.v1.EnrichmentService.CreateEnrichment:input_type -> des.v1.CreateEnrichmentRequest
-	18, // 38: des.v1.EnrichmentService.GetEnrichment:input_type -> des.v1.GetEnrichmentRequest
-	20, // 39: des.v1.EnrichmentService.ListEnrichments:input_type -> des.v1.ListEnrichmentsRequest
-	11, // 40: des.v1.EnrichmentService.UpdateEnrichment:input_type -> des.v1.UpdateEnrichmentRequest
-	13, // 41: des.v1.EnrichmentService.QuoteEnrichment:input_type -> des.v1.QuoteEnrichmentRequest
-	22, // 42: des.v1.EnrichmentService.SealEnrichment:input_type -> des.v1.SealEnrichmentRequest
-	24, // 43: des.v1.EnrichmentService.CancelEnrichment:input_type -> des.v1.CancelEnrichmentRequest
-	26, // 44: des.v1.EnrichmentService.StreamResults:input_type -> des.v1.StreamResultsRequest
-	28, // 45: des.v1.EnrichmentService.WatchEnrichment:input_type -> des.v1.WatchEnrichmentRequest
-	10, // 46: des.v1.EnrichmentService.CreateEnrichment:output_type -> des.v1.CreateEnrichmentResponse
-	19, // 47: des.v1.EnrichmentService.GetEnrichment:output_type -> des.v1.GetEnrichmentResponse
-	21, // 48: des.v1.EnrichmentService.ListEnrichments:output_type -> des.v1.ListEnrichmentsResponse
-	12, // 49: des.v1.EnrichmentService.UpdateEnrichment:output_type -> des.v1.UpdateEnrichmentResponse
-	14, // 50: des.v1.EnrichmentService.QuoteEnrichment:output_type -> des.v1.QuoteEnrichmentResponse
-	23, // 51: des.v1.EnrichmentService.SealEnrichment:output_type -> des.v1.SealEnrichmentResponse
-	25, // 52: des.v1.EnrichmentService.CancelEnrichment:output_type -> des.v1.CancelEnrichmentResponse
-	27, // 53: des.v1.EnrichmentService.StreamResults:output_type -> des.v1.StreamResultsResponse
-	29, // 54: des.v1.EnrichmentService.WatchEnrichment:output_type -> des.v1.WatchEnrichmentResponse
-	46, // [46:55] is the sub-list for method output_type
-	37, // [37:46] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	7,  // 1: des.v1.Enrichment.progress:type_name -> des.v1.Progress
+	34, // 2: des.v1.Enrichment.create_time:type_name -> google.protobuf.Timestamp
+	34, // 3: des.v1.Enrichment.update_time:type_name -> google.protobuf.Timestamp
+	35, // 4: des.v1.Enrichment.options:type_name -> des.v1.EnrichmentOptions
+	5,  // 5: des.v1.Enrichment.spend:type_name -> des.v1.Spend
+	4,  // 6: des.v1.Enrichment.stalls:type_name -> des.v1.Stall
+	2,  // 7: des.v1.Stall.stalled_reason:type_name -> des.v1.StallReason
+	34, // 8: des.v1.Stall.until:type_name -> google.protobuf.Timestamp
+	6,  // 9: des.v1.Spend.reserved:type_name -> des.v1.Amount
+	6,  // 10: des.v1.Spend.spent:type_name -> des.v1.Amount
+	6,  // 11: des.v1.Spend.saved:type_name -> des.v1.Amount
+	32, // 12: des.v1.Progress.fields:type_name -> des.v1.Progress.FieldsEntry
+	36, // 13: des.v1.EnrichedContact.contact:type_name -> des.v1.Contact
+	33, // 14: des.v1.EnrichedContact.enriched:type_name -> des.v1.EnrichedContact.EnrichedEntry
+	1,  // 15: des.v1.FieldResult.state:type_name -> des.v1.FieldState
+	34, // 16: des.v1.FieldResult.decide_time:type_name -> google.protobuf.Timestamp
+	10, // 17: des.v1.FieldResult.attempts:type_name -> des.v1.Attempt
+	35, // 18: des.v1.CreateEnrichmentRequest.options:type_name -> des.v1.EnrichmentOptions
+	3,  // 19: des.v1.CreateEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
+	35, // 20: des.v1.UpdateEnrichmentRequest.options:type_name -> des.v1.EnrichmentOptions
+	37, // 21: des.v1.UpdateEnrichmentRequest.update_mask:type_name -> google.protobuf.FieldMask
+	3,  // 22: des.v1.UpdateEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
+	38, // 23: des.v1.QuoteEnrichmentRequest.batch:type_name -> des.v1.ContactBatch
+	18, // 24: des.v1.QuoteEnrichmentResponse.cost:type_name -> des.v1.QuotedCost
+	6,  // 25: des.v1.QuoteEnrichmentResponse.saved:type_name -> des.v1.Amount
+	17, // 26: des.v1.QuoteEnrichmentResponse.providers:type_name -> des.v1.ProviderQuote
+	19, // 27: des.v1.ProviderQuote.questions:type_name -> des.v1.QuotedRange
+	18, // 28: des.v1.ProviderQuote.cost:type_name -> des.v1.QuotedCost
+	6,  // 29: des.v1.ProviderQuote.saved:type_name -> des.v1.Amount
+	19, // 30: des.v1.QuotedCost.credits:type_name -> des.v1.QuotedRange
+	19, // 31: des.v1.QuotedCost.money:type_name -> des.v1.QuotedRange
+	3,  // 32: des.v1.GetEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
+	8,  // 33: des.v1.GetEnrichmentResponse.contact_list:type_name -> des.v1.EnrichedContact
+	3,  // 34: des.v1.ListEnrichmentsResponse.enrichments:type_name -> des.v1.Enrichment
+	3,  // 35: des.v1.SealEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
+	3,  // 36: des.v1.CancelEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
+	8,  // 37: des.v1.StreamResultsResponse.contacts:type_name -> des.v1.EnrichedContact
+	3,  // 38: des.v1.WatchEnrichmentResponse.enrichment:type_name -> des.v1.Enrichment
+	9,  // 39: des.v1.EnrichedContact.EnrichedEntry.value:type_name -> des.v1.FieldResult
+	11, // 40: des.v1.EnrichmentService.CreateEnrichment:input_type -> des.v1.CreateEnrichmentRequest
+	20, // 41: des.v1.EnrichmentService.GetEnrichment:input_type -> des.v1.GetEnrichmentRequest
+	22, // 42: des.v1.EnrichmentService.ListEnrichments:input_type -> des.v1.ListEnrichmentsRequest
+	13, // 43: des.v1.EnrichmentService.UpdateEnrichment:input_type -> des.v1.UpdateEnrichmentRequest
+	15, // 44: des.v1.EnrichmentService.QuoteEnrichment:input_type -> des.v1.QuoteEnrichmentRequest
+	24, // 45: des.v1.EnrichmentService.SealEnrichment:input_type -> des.v1.SealEnrichmentRequest
+	26, // 46: des.v1.EnrichmentService.CancelEnrichment:input_type -> des.v1.CancelEnrichmentRequest
+	28, // 47: des.v1.EnrichmentService.StreamResults:input_type -> des.v1.StreamResultsRequest
+	30, // 48: des.v1.EnrichmentService.WatchEnrichment:input_type -> des.v1.WatchEnrichmentRequest
+	12, // 49: des.v1.EnrichmentService.CreateEnrichment:output_type -> des.v1.CreateEnrichmentResponse
+	21, // 50: des.v1.EnrichmentService.GetEnrichment:output_type -> des.v1.GetEnrichmentResponse
+	23, // 51: des.v1.EnrichmentService.ListEnrichments:output_type -> des.v1.ListEnrichmentsResponse
+	14, // 52: des.v1.EnrichmentService.UpdateEnrichment:output_type -> des.v1.UpdateEnrichmentResponse
+	16, // 53: des.v1.EnrichmentService.QuoteEnrichment:output_type -> des.v1.QuoteEnrichmentResponse
+	25, // 54: des.v1.EnrichmentService.SealEnrichment:output_type -> des.v1.SealEnrichmentResponse
+	27, // 55: des.v1.EnrichmentService.CancelEnrichment:output_type -> des.v1.CancelEnrichmentResponse
+	29, // 56: des.v1.EnrichmentService.StreamResults:output_type -> des.v1.StreamResultsResponse
+	31, // 57: des.v1.EnrichmentService.WatchEnrichment:output_type -> des.v1.WatchEnrichmentResponse
+	49, // [49:58] is the sub-list for method output_type
+	40, // [40:49] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_des_v1_enrichment_proto_init() }
@@ -2406,16 +2576,16 @@ func file_des_v1_enrichment_proto_init() {
 		return
 	}
 	file_des_v1_contact_proto_init()
-	file_des_v1_enrichment_proto_msgTypes[12].OneofWrappers = []any{}
 	file_des_v1_enrichment_proto_msgTypes[13].OneofWrappers = []any{}
-	file_des_v1_enrichment_proto_msgTypes[15].OneofWrappers = []any{}
+	file_des_v1_enrichment_proto_msgTypes[14].OneofWrappers = []any{}
+	file_des_v1_enrichment_proto_msgTypes[16].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_des_v1_enrichment_proto_rawDesc), len(file_des_v1_enrichment_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   30,
+			NumEnums:      3,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -1,8 +1,11 @@
 """Who is let into work next: room, turns, small ones first, and what is parked."""
 
+import asyncio
+
 from des.actors.scheduler import CHUNK_CONTACTS, SMALL_ROOM, Scheduler
 from des.clock import SystemClock
 from des.limits import CONTACTS_PARKED_MAX
+from tests.integration.broker.waiting import one_turn
 
 ROOM = 16_384
 
@@ -86,6 +89,17 @@ def test_contacts_that_wait_for_a_paused_provider_take_no_room_from_others() -> 
     now = scheduler.in_work
     scheduler.give_back(1_000)
     assert scheduler.in_work == now - 1_000, "first it has to come down to the room there is"
+
+
+async def test_what_is_parked_keeps_nobody_who_waits_for_the_end() -> None:
+    scheduler = Scheduler(SystemClock(), ROOM)
+    Line(scheduler, 10).stand()
+    waiting = asyncio.ensure_future(scheduler.finished())
+    await one_turn()
+    assert not waiting.done()
+    scheduler.park(10)
+    async with asyncio.timeout(5):
+        await waiting
 
 
 def test_one_that_has_grown_since_it_stood_in_line_is_not_forgotten() -> None:

@@ -14,6 +14,7 @@ from des.providers.dialects import apollo, dropcontact, fullenrich, hunter, pdl,
 from des.providers.fault import Fault, NotSent
 from des.providers.rate_headers import COMMON, Window
 from des.providers.transport import Transport
+from tests.integration.broker.waiting import one_turn
 from tests.unit.providers.raw_server import Behaviour, RawServer, raw_server
 
 NOW = 1_790_000_000.0  # 2026-09-21T14:13:20Z
@@ -33,7 +34,7 @@ class StoppedClock:
 
     async def sleep(self, seconds: float) -> None:
         self.now += seconds
-        await asyncio.sleep(0)
+        await one_turn()
 
 
 def telling(status: int, headers: Mapping[str, str]) -> Callable[[RawServer], Behaviour]:

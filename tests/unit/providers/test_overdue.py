@@ -4,12 +4,13 @@ import asyncio
 
 import pytest
 
-from des.providers.overdue import Overdue
+from des.providers.overdue import Overdue, current_task
 
 
 async def test_a_call_over_the_limit_is_cancelled_and_knows_why() -> None:
     overdue = Overdue(0.01)
-    task = overdue.begin()
+    task = current_task()
+    overdue.begin(task)
     with pytest.raises(asyncio.CancelledError):
         await asyncio.get_running_loop().create_future()
     assert overdue.is_cause(task)
@@ -21,7 +22,8 @@ async def test_each_call_has_the_whole_limit() -> None:
     overdue = Overdue(0.05)
     loop = asyncio.get_running_loop()
     for _ in range(4):
-        task = overdue.begin()
+        task = current_task()
+        overdue.begin(task)
         await asyncio.wait([loop.create_future()], timeout=0.02)
         assert not overdue.is_cause(task)
         overdue.end(task)
@@ -32,7 +34,8 @@ async def test_a_cancellation_by_somebody_else_is_not_taken_for_its_own() -> Non
     entered = asyncio.Event()
 
     async def call() -> bool:
-        task = overdue.begin()
+        task = current_task()
+        overdue.begin(task)
         entered.set()
         try:
             await asyncio.get_running_loop().create_future()
@@ -54,7 +57,8 @@ async def test_one_call_over_the_limit_leaves_the_next_one_its_timer() -> None:
     causes = []
 
     async def call() -> None:
-        task = overdue.begin()
+        task = current_task()
+        overdue.begin(task)
         try:
             await asyncio.get_running_loop().create_future()
         except asyncio.CancelledError:
