@@ -114,6 +114,9 @@ class FieldSettings(_Section):
     waterfall: tuple[Name, ...] = Field(
         description="Providers asked for it, by name, in this order; the next one only after a miss.", min_length=1
     )
+    verify: tuple[Name, ...] = Field(
+        (), description="Providers that are shown an address before it is taken, in this order, until one can tell."
+    )
     order: Literal["configured", "learned"] = Field(
         "configured",
         description="`learned`: the paid ones in the order of what they have been worth, by kind of person.",

@@ -38,22 +38,25 @@ def diagnosed(model: type[Model], given: Mapping[str, Any]) -> tuple[Model, list
 
 
 def waterfall_problems(fields: Mapping[str, Any], providers: Collection[str]) -> Iterator[Violation]:
-    """Names in waterfalls that are no provider's, or stand there twice; `fields` as they are given, right or wrong."""
+    """Names that are no provider's, or stand there twice; `fields` as they are given, right or wrong."""
     for field, given in fields.items():
-        waterfall = given.get("waterfall") if isinstance(given, dict) else None
-        if not isinstance(waterfall, list | tuple):
-            continue
-        place = f"fields.{field}.waterfall"
-        for name in dict.fromkeys(map(str, waterfall)):
-            if name not in providers:
-                meant = _meant(name, providers)
-                there_are = ", ".join(sorted(providers))
-                yield Violation(
-                    place,
-                    f"names {name!r}, which is no provider{meant}; add [providers.{name}] or use one of: {there_are}",
-                )
-            elif waterfall.count(name) > 1:
-                yield Violation(place, f"names {name!r} {waterfall.count(name)} times; once is enough")
+        for key in ("waterfall", "verify"):
+            names = given.get(key) if isinstance(given, dict) else None
+            if isinstance(names, list | tuple):
+                yield from _name_problems(f"fields.{field}.{key}", names, providers)
+
+
+def _name_problems(place: str, names: Sequence[Any], providers: Collection[str]) -> Iterator[Violation]:
+    for name in dict.fromkeys(map(str, names)):
+        if name not in providers:
+            meant = _meant(name, providers)
+            there_are = ", ".join(sorted(providers))
+            yield Violation(
+                place,
+                f"names {name!r}, which is no provider{meant}; add [providers.{name}] or use one of: {there_are}",
+            )
+        elif names.count(name) > 1:
+            yield Violation(place, f"names {name!r} {names.count(name)} times; once is enough")
 
 
 def _steps(location: tuple[int | str, ...]) -> Steps:

@@ -59,6 +59,13 @@ Key = Annotated[SecretStr, AfterValidator(_usable_key)]
 """An API key, as it goes into a header."""
 
 
+NameServer = Annotated[
+    str,
+    Field(pattern=r"^(\d{1,3}(\.\d{1,3}){3}(:\d{1,5})?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]+|\[[0-9A-Fa-f:.]+\](:\d{1,5})?)$"),
+]
+"""Address of a DNS server, with a port where it is not 53."""
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
 
@@ -240,6 +247,23 @@ class HunterConfig(PaidLimits):
     proxy: Proxy | None = None
 
 
+class HunterVerifierConfig(LaterLimits):
+    """Hunter's e-mail verifier, for `verify`. Limits are the vendor's documented ones (10/s and 300/min).
+
+    `api_key`: the account's; `url`: another server that speaks like it, such as the sandbox; `proxy`: as for `http`.
+    """
+
+    kind: Literal["hunter_verifier"]
+    api_key: Key
+    url: Address = "https://api.hunter.io"
+    concurrency: int = Field(16, ge=1, le=1_000)
+    deadline_s: float = Field(20.0, gt=0, le=600)
+    rate: Rates = (Rate(count=10, per_s=1.0), Rate(count=300, per_s=60.0))
+    price: float = Field(1.0, ge=0, description="credits of one address that the vendor can tell of")
+    poll_after_s: float = Field(5.0, gt=0, le=86_400, description="seconds between two looks for an answer")
+    proxy: Proxy | None = None
+
+
 class PdlConfig(BulkLimits):
     """People Data Labs' person enrichment. The rate is that of a free key; a paid one is permitted 1,000 a minute.
 
@@ -393,11 +417,36 @@ class EmailPatternConfig(ProviderLimits):
     batch_max: int = Field(1_000, ge=1, le=10_000)
 
 
-VendorConfig = HunterConfig | PdlConfig | ApolloConfig | ProspeoConfig | DropcontactConfig | FullEnrichConfig
+class EmailCheckConfig(ProviderLimits):
+    """Whether an address can be right at all, for `verify`: its form, and whether its domain takes mail, by DNS.
+
+    `nameservers`: whom to ask, as `address` or `address:port`; none: whom this machine asks. `timeout_s`: for one
+    domain; without an answer the address stays `unknown`. `catch_all_domains`, `disposable_domains`: of which you know
+    that they take mail for any address, or that theirs are thrown away. `batch_max`: addresses looked at together.
+    """
+
+    kind: Literal["email_check"]
+    nameservers: tuple[NameServer, ...] = ()
+    timeout_s: float = Field(3.0, gt=0, le=60)
+    catch_all_domains: tuple[str, ...] = ()
+    disposable_domains: tuple[str, ...] = ()
+    concurrency: int = Field(4, ge=1, le=64)
+    batch_max: int = Field(1_000, ge=1, le=10_000)
+
+
+VendorConfig = (
+    HunterConfig
+    | HunterVerifierConfig
+    | PdlConfig
+    | ApolloConfig
+    | ProspeoConfig
+    | DropcontactConfig
+    | FullEnrichConfig
+)
 """Settings of a vendor that has a dialect of its own."""
 
 ProviderConfig = Annotated[
-    HttpProviderConfig | VendorConfig | PythonProviderConfig | DirectoryConfig | EmailPatternConfig,
+    HttpProviderConfig | VendorConfig | PythonProviderConfig | DirectoryConfig | EmailPatternConfig | EmailCheckConfig,
     Field(discriminator="kind"),
 ]
 """Settings of one provider; `kind` says which."""

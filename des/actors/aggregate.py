@@ -17,9 +17,10 @@ import msgspec
 from des.contact import Contact, FieldResult, FieldState
 from des.limits import BATCH_REFS_PER_ERID_MAX, ERID_WINDOW_CONTACTS_MAX
 from des.options import UNSAID, OptionsInForce
+from des.providers.checks import settle_check, unverified
 from des.providers.contract import Outcome, OutcomeKind
 from des.providers.demanding import explained, settle_demanding
-from des.providers.waterfall import Settled, Step, Tried, Waterfall, attempts_for, not_found, settle
+from des.providers.waterfall import Check, Settled, Step, Tried, Waterfall, attempts_for, not_found, settle
 from des.store.contract import AcceptedBatch, ContactRow
 
 _encode = msgspec.json.Encoder().encode
@@ -58,6 +59,11 @@ class Item:
             self.charges = (*self.charges, call_id)
         else:
             self.awaits = (*self.awaits, call_id)
+
+
+def address_of(item: Item, field: str) -> Contact:
+    """Whom a verifier is asked about: the address alone, which is the same question whoever has it."""
+    return Contact(email=item.results[field].value)
 
 
 class Effects(msgspec.Struct, frozen=True, gc=False):
@@ -178,7 +184,9 @@ class Aggregate:
         """Move each contact on by what the step's provider said."""
         if self.cancelled:
             return self._answered_when_cancelled(step, items, outcomes, now)
-        asks, decide = self._asks, self._decide
+        if isinstance(step, Check):
+            return self._checked(step, items, outcomes, now)
+        asks, decide = self._asks, self._decide(step)
         for item, outcome in zip(items, outcomes, strict=True):
             settled = decide(step, outcome, item.tried, now)
             if outcome.call_id is not None:
@@ -200,14 +208,14 @@ class Aggregate:
 
     def over_budget(self, step: Step, items: Sequence[Item], scope: str, now: float) -> None:
         """End what is open of these contacts: a cap left no room for the step's call. What was found stays."""
-        fields = [name for name, _ in step.cursor]
         for item in items:
+            fields = self._left_open(step, item)
             self._end(item, fields, FieldState.OVER_BUDGET, f"CAP_OF_{scope.upper()}", now)
 
     def withdrawn(self, step: Step, items: Sequence[Item], now: float) -> None:
         """End contacts whose question was withdrawn before it was asked: the enrichment was cancelled."""
-        fields = [name for name, _ in step.cursor]
         for item in items:
+            fields = self._left_open(step, item)
             self._end(item, fields, FieldState.CANCELLED, "CANCELLED", now)
 
     def committed(self, rows: Sequence[ContactRow]) -> None:
@@ -231,10 +239,39 @@ class Aggregate:
     # ---- inside --------------------------------------------------------------------------------------------------
 
     @property
-    def _decide(self) -> Callable[[Step, Outcome, Tried, float], Settled]:
-        """What decides on an outcome: for an ERID that wants values of some confidence, no other can."""
-        minimum = self.options.options.minimum_confidence
-        return settle if minimum is None else partial(settle_demanding, minimum)
+    def _minimum(self) -> float:
+        """How sure a value must be to be taken."""
+        return self.options.options.minimum_confidence or 0.0
+
+    def _decide(self, step: Step) -> Callable[[Step, Outcome, Tried, float], Settled]:
+        """What decides on outcomes of this step: `settle` itself where every value is taken as it comes."""
+        if self.options.options.minimum_confidence is None and not step.verifies:
+            return settle
+        return partial(settle_demanding, self._minimum)
+
+    def _checked(self, check: Check, items: Sequence[Item], outcomes: Sequence[Outcome], now: float) -> None:
+        """Move contacts on by what a verifier said of a value that was found."""
+        for item, outcome in zip(items, outcomes, strict=True):
+            next_ = self._settle_check(check, item, outcome, now)
+            if next_ is None:
+                self._finish(item)
+            else:
+                self._asks.setdefault(next_, []).append(item)
+
+    def _settle_check(self, check: Check, item: Item, outcome: Outcome, now: float) -> Step | None:
+        settled = settle_check(self._minimum, check, outcome, results=item.results, tried=item.tried, now=now)
+        item.results, item.tried = settled.results, settled.tried
+        if outcome.cost and outcome.call_id is not None:  # nobody waits for a verifier that gave no answer
+            item.note(outcome, outcome.call_id)
+        return settled.next
+
+    def _left_open(self, step: Step, item: Item) -> list[str]:
+        """Fields without a result that a contact has at a step at which it will not be answered."""
+        fields = [name for name, _ in step.cursor]
+        if isinstance(step, Check):
+            item.results, item.tried = unverified(self._minimum, step, item.results, item.tried)
+            fields += step.provisional
+        return fields
 
     def _learn(self, options: OptionsInForce) -> None:
         """Keep the newest: what was read before a change may be heard after it."""
@@ -342,18 +379,20 @@ class Aggregate:
         self, step: Step, items: Sequence[Item], outcomes: Sequence[Outcome], now: float
     ) -> None:
         """Keep what was found (it may have been paid for) and end the rest."""
-        decide = self._decide
+        decide = self._decide(step)
         for item, outcome in zip(items, outcomes, strict=True):
-            settled = decide(step, outcome, item.tried, now)
-            item.results |= settled.results
-            item.tried = settled.tried
-            if outcome.call_id is not None:
-                item.note(outcome, outcome.call_id)
-            if settled.next is None:
+            if isinstance(step, Check):
+                next_ = self._settle_check(step, item, outcome, now)
+            else:
+                settled = decide(step, outcome, item.tried, now)
+                item.results |= settled.results
+                item.tried, next_ = settled.tried, settled.next
+                if outcome.call_id is not None:
+                    item.note(outcome, outcome.call_id)
+            if next_ is None:
                 self._finish(item)
             else:
-                fields = [name for name, _ in settled.next.cursor]
-                self._end(item, fields, FieldState.CANCELLED, "CANCELLED", now)
+                self._end(item, self._left_open(next_, item), FieldState.CANCELLED, "CANCELLED", now)
 
     def _end(self, item: Item, fields: Sequence[str], state: FieldState, reason: str, now: float) -> None:
         for name in fields:

@@ -9,7 +9,7 @@ from typing import Protocol, assert_never
 
 import msgspec
 
-from des.actors.aggregate import Aggregate, Item
+from des.actors.aggregate import Aggregate, Item, address_of
 from des.actors.mail import (
     Accepted,
     Answered,
@@ -270,7 +270,10 @@ class Aggregator:
     def _perform(self) -> None:
         effects = self._aggregate.take_effects()
         for step, items in effects.asks.items():
-            questions = [Question(self.tenant, item.contact, step.asks) for item in items]
+            if step.checks:
+                questions = [Question(self.tenant, address_of(item, step.checks), step.asks) for item in items]
+            else:
+                questions = [Question(self.tenant, item.contact, step.asks) for item in items]
             self._parts.dispatchers[step.provider].submit(
                 Ask(self.tenant, self.erid, step, self, items, questions=questions)
             )

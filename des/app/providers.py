@@ -7,17 +7,19 @@ from functools import partial
 from typing import assert_never
 
 from des.clock import Clock
-from des.config import Http, Settings
+from des.config import FieldSettings, Http, Settings
 from des.config_diagnosis import waterfall_problems
 from des.config_problems import Problems
 from des.config_providers import (
     ApolloConfig,
     DirectoryConfig,
     DropcontactConfig,
+    EmailCheckConfig,
     EmailPatternConfig,
     FullEnrichConfig,
     HttpProviderConfig,
     HunterConfig,
+    HunterVerifierConfig,
     LaterLimits,
     PaidLimits,
     PdlConfig,
@@ -26,18 +28,21 @@ from des.config_providers import (
     PythonProviderConfig,
     VendorConfig,
 )
+from des.contact import FieldType
 from des.ingest.webhooks import Receiver
 from des.ledger import Ledger, millionths
 from des.people import PeopleSearch
-from des.providers.contract import FieldTypes, Provider, UnknownPolicy
+from des.providers.contract import VERDICT, FieldTypes, Provider, UnknownPolicy
 from des.providers.dialects.apollo import Apollo
 from des.providers.dialects.dropcontact import Dropcontact
 from des.providers.dialects.fullenrich import FullEnrich
 from des.providers.dialects.hunter import Hunter
+from des.providers.dialects.hunter_verifier import HunterVerifier
 from des.providers.dialects.pdl import Pdl
 from des.providers.dialects.prospeo import Prospeo
 from des.providers.directory import DirectoryProvider
 from des.providers.dispatcher import Dispatcher
+from des.providers.email_check import EmailCheckProvider
 from des.providers.email_pattern import EmailPatternProvider
 from des.providers.http import HttpProvider
 from des.providers.learned import LearnedOrders
@@ -57,13 +62,15 @@ def build_providers(settings: Settings, people: PeopleSearch, clock: Clock) -> M
 
     Those that no waterfall names are made as well, to see whether they could be: a mistake shows before it matters.
     """
-    waterfalls = {name: {"waterfall": field.waterfall} for name, field in settings.fields.items()}
+    waterfalls = {
+        name: {"waterfall": field.waterfall, "verify": field.verify} for name, field in settings.fields.items()
+    }
     problems = Problems(waterfall_problems(waterfalls, settings.providers))
     providers = make_providers(settings, people, clock, problems)
     check_waterfalls(settings, providers, problems)
     if problems.found:
         raise settings.wrong(problems.found)
-    wanted = {name for field in settings.fields.values() for name in field.waterfall}
+    wanted = {name for field in settings.fields.values() for name in (*field.waterfall, *field.verify)}
     return {name: provider for name, provider in providers.items() if name in wanted}
 
 
@@ -97,6 +104,8 @@ class _Maker:
                 return DirectoryProvider(name, config, self.types, self.people)
             case EmailPatternConfig():
                 return EmailPatternProvider(name, config, self.people, self.clock)
+            case EmailCheckConfig():
+                return EmailCheckProvider(name, config, self.clock)
             case HttpProviderConfig():
                 return HttpProvider(name, config, self.types, self.values, self.clock)
             case PythonProviderConfig():
@@ -109,6 +118,8 @@ class _Maker:
         match config:
             case HunterConfig():
                 return Hunter(name, config, self.values, self.clock)
+            case HunterVerifierConfig():
+                return HunterVerifier(name, config, self.clock)
             case PdlConfig():
                 return Pdl(name, config, self.values, self.clock)
             case ApolloConfig():
@@ -133,6 +144,7 @@ def check_waterfalls(settings: Settings, providers: Mapping[str, Provider], prob
                     f"names {name!r}, which gives {', '.join(sorted(gives)) or 'nothing'} and never {field}; take it "
                     "out, or name a provider that does",
                 )
+        _check_verifiers(field, setting, providers, problems)
         if setting.order == "learned" and providers.keys() >= set(setting.waterfall):
             paid = [name for name in setting.waterfall if providers[name].traits.paid]
             if len(paid) < 2:
@@ -143,16 +155,33 @@ def check_waterfalls(settings: Settings, providers: Mapping[str, Provider], prob
                 )
 
 
+def _check_verifiers(field: str, setting: FieldSettings, providers: Mapping[str, Provider], problems: Problems) -> None:
+    """Note where a field names a verifier that is none, or has nothing to be verified."""
+    place = f"fields.{field}.verify"
+    if setting.verify and setting.type is not FieldType.EMAIL:
+        problems.add(
+            place, f"only e-mail addresses can be verified, and {field} is of type {setting.type}; take it out"
+        )
+    for name in dict.fromkeys(setting.verify):
+        if name in providers and VERDICT not in (gives := providers[name].traits.gives):
+            problems.add(
+                place,
+                f"names {name!r}, which gives {', '.join(sorted(gives)) or 'nothing'} and verifies no address; name a "
+                "provider that does, such as one of kind email_check or hunter_verifier",
+            )
+
+
 def build_waterfall(settings: Settings, providers: Mapping[str, Provider]) -> Waterfall:
     """Plan the waterfalls; where the order of one is learned, by its `orders`."""
     gives = {name: provider.traits.gives for name, provider in providers.items()}
     paid = frozenset(name for name, provider in providers.items() if provider.traits.paid)
     order = {field: setting.waterfall for field, setting in settings.fields.items()}
     learned = [field for field, setting in settings.fields.items() if setting.order == "learned"]
+    verify = {field: setting.verify for field, setting in settings.fields.items() if setting.verify}
     if not learned:
-        return Waterfall(order, gives, paid)
-    orders = LearnedOrders(order, gives, _prices(settings, providers), learned)
-    return Waterfall(order, gives, paid, orders=orders)
+        return Waterfall(order, gives, paid, verify=verify)
+    orders = LearnedOrders(order, gives, _prices(settings, providers), learned, verify)
+    return Waterfall(order, gives, paid, orders=orders, verify=verify)
 
 
 def _prices(settings: Settings, providers: Mapping[str, Provider]) -> Mapping[str, Mapping[str, float]]:

@@ -5,8 +5,10 @@ is decided outside of it. Each field has a waterfall of providers; the engine as
 
 - `contract`    what a provider is; the closed set of outcomes a call can end in
 - `waterfall`   pure: who is asked for what next, and what an outcome means for a contact
+- `demanding`   values that are not taken as they come; `checks` an address that is shown to verifiers first
 - `dispatcher`  one per provider, shared by all actors: `fair` turns, `limiter`, `breaker`, retries
 - `directory`   the user's own people; `email_pattern` proposes addresses from what the directory shows
+- `email_check` whether an address can be right: its form, and its domain's mail by DNS (`mail_domains`)
 - `http`        any JSON API that can be described: `template`, `request`, `paths`
 - `dialects/`   one file per vendor
 - `transport`   one bounded HTTP call, and what is proved about it when it fails; `verdict` makes that an outcome

@@ -31,6 +31,28 @@ class OutcomeKind(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
+class Verification(enum.StrEnum):
+    """The closed set of what is known of an address being right; each vendor's words are mapped to these.
+
+    `catch_all`: its domain takes mail for any address, so nobody can tell; `webmail`: of a public mail service;
+    `unknown`: somebody has looked and cannot tell. Where nobody has looked there is no word at all.
+    """
+
+    VALID = "valid"
+    INVALID = "invalid"
+    CATCH_ALL = "catch_all"
+    WEBMAIL = "webmail"
+    DISPOSABLE = "disposable"
+    UNKNOWN = "unknown"
+
+
+VERDICT = "verification"
+"""What verifiers are asked for: of a contact with nothing but an e-mail address, a `Verification` as the value.
+
+Its confidence counts where that is `valid`; its evidence says why, in one UPPER_SNAKE word.
+"""
+
+
 class Replay(enum.StrEnum):
     """Whether the vendor charges again when the same paid question is asked again (facts of the dialect)."""
 

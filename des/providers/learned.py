@@ -12,6 +12,7 @@ never show what it is worth. Only the order is learned. Who may be asked, and wh
 import zlib
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from des.contact import Contact
@@ -76,14 +77,16 @@ class LearnedOrders:
         gives: Mapping[str, frozenset[str]],
         prices: Mapping[str, Mapping[str, float]],
         learned: Collection[str],
+        verify: Mapping[str, Sequence[str]] = MappingProxyType({}),
     ) -> None:
         """Take the configured order, what each provider gives, the paid ones' prices by field, and the fields to learn.
 
-        Prices are above 0 and in one unit, credits or money.
+        Prices are above 0 and in one unit, credits or money. `verify` as of a Waterfall: that order is as configured.
         """
         self._order = order
         self._gives = gives
         self._prices = prices
+        self._verify = verify
         self._learned = [field for field in order if field in learned]
         self._counts: Mapping[tuple[str, str, str, str], Counts] = {}
         self._tenants: frozenset[str] = frozenset()
@@ -142,7 +145,7 @@ class LearnedOrders:
             free = [name for name in order[field] if name not in self._prices]
             order[field] = (*free, *[one.provider for one in ranked])
             rules |= {(field, one.provider): _rule(said, place, segment, one) for place, one in enumerate(ranked, 1)}
-        return Waterfall(order, self._gives, self._prices.keys(), rules)
+        return Waterfall(order, self._gives, self._prices.keys(), rules, verify=self._verify)
 
 
 def _rule(said: str, place: int, segment: str, one: Worth) -> str:

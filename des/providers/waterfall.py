@@ -14,7 +14,7 @@ import msgspec
 
 from des.contact import FREE, Attempt, Contact, FieldResult, FieldState
 from des.learning import Standing
-from des.providers.contract import Outcome, OutcomeKind, Source
+from des.providers.contract import VERDICT, Outcome, OutcomeKind, Source
 
 Cursor = tuple[tuple[str, int], ...]
 """Open fields, each with its place in its own waterfall."""
@@ -37,17 +37,22 @@ _NONE: frozenset[str] = frozenset()
 class Step:
     """One place in the plan: the provider to ask, the fields to ask it for, and where each answer leads."""
 
-    __slots__ = ("_moves", "_plan", "asks", "cursor", "missed", "provider", "rules", "takes")
+    __slots__ = ("_moves", "asks", "cursor", "missed", "plan", "provider", "rules", "takes", "verifies")
+
+    checks = ""
+    """The field whose value is shown to a verifier, where the provider is one."""
 
     def __init__(self, plan: "Waterfall", cursor: Cursor) -> None:
         """Take the plan it belongs to and the open fields (at least one)."""
-        self._plan = plan
+        self.plan = plan
         self.cursor = cursor
         self.provider = plan.choose([plan.order[name][at] for name, at in cursor])
         self.asks = tuple(name for name, at in cursor if plan.order[name][at] == self.provider)
         self.takes = tuple(name for name, _ in cursor if self.provider in plan.order[name])
         """Open fields whose value is taken when it comes along, asked for or not: it may have been paid for."""
         self.rules = {name: rule for name in self.takes if (rule := plan.rules.get((name, self.provider)))}
+        self.verifies = not plan.verify.keys().isdisjoint(self.takes)
+        """Whether values of it may have to be verified."""
         self.missed = Attempt(self.provider, OutcomeKind.MISS.value)
         self._moves: dict[frozenset[str], tuple[Step | None, tuple[str, ...]]] = {}
 
@@ -59,8 +64,46 @@ class Step:
         """Where a contact goes once these fields are found: the next step, and the fields that ran out."""
         move = self._moves.get(found)
         if move is None:
-            move = self._moves[found] = self._plan.move(self, found)
+            move = self._moves[found] = self.plan.move(self, found)
         return move
+
+
+class Check(Step):
+    """A place where the value of one field is shown to a verifier; the contact goes on from there by what that says.
+
+    `checks`: the field; `provisional`: it, and those whose values are to be checked after it; `cursor`: the open
+    fields; `turn`: how many verifiers were asked before.
+    """
+
+    __slots__ = ("_at", "_then", "checks", "provisional", "turn")
+
+    def __init__(self, plan: "Waterfall", cursor: Cursor, pending: Cursor, turn: int) -> None:
+        """Take the plan, the open fields, the fields to be checked with where each goes on if refused, and the turn."""
+        (self.checks, self._at), *then = pending
+        self.plan = plan
+        self._then = tuple(then)
+        self.cursor = cursor
+        self.provisional = tuple(name for name, _ in pending)
+        self.turn = turn
+        self.provider = plan.verify[self.checks][turn]
+        self.asks = (VERDICT,)
+        self.takes = ()
+        self.verifies = False
+        self.rules = {}
+
+    def next_verifier(self) -> "Check | None":
+        """Who is shown the same value next, if there is somebody."""
+        if self.turn + 1 == len(self.plan.verify[self.checks]):
+            return None
+        return self.plan.check(self.cursor, ((self.checks, self._at), *self._then), self.turn + 1)
+
+    def taken(self) -> "Step | None":
+        """Where the contact goes once the value is taken."""
+        return self.plan.behind(self.cursor, self._then)[0]
+
+    def refused(self) -> tuple["Step | None", tuple[str, ...]]:
+        """Where it goes once it is not: the field is open again; and the fields that ran out."""
+        return self.plan.behind(tuple(sorted((*self.cursor, (self.checks, self._at)))), self._then)
 
 
 class Orders(Protocol):
@@ -83,11 +126,14 @@ class Waterfall:
         paid: Container[str] = frozenset(),
         rules: Mapping[tuple[str, str], str] = MappingProxyType({}),
         orders: "Orders | None" = None,
+        *,
+        verify: Mapping[str, Sequence[str]] = MappingProxyType({}),
     ) -> None:
         """Take each field's providers in order, what each gives (others are skipped), and the paid ones.
 
         `rules`: why a provider has its place among those of a field, where that was not configured. `orders`: who plans
-        in place of this plan, for each contact; None where all are on this one.
+        in place of this plan, for each contact; None where all are on this one. `verify`: by field, who is shown its
+        values before one is taken, in order.
         """
         self._paid = paid
         self.rules = rules
@@ -96,6 +142,8 @@ class Waterfall:
             field: tuple(name for name in names if field in gives.get(name, frozenset()))
             for field, names in order.items()
         }
+        self.verify = {field: tuple(names) for field, names in verify.items() if names}
+        self._checks: dict[tuple[Cursor, Cursor, int], Check] = {}
         self._starts: dict[tuple[str, ...], tuple[Step | None, tuple[str, ...]]] = {}
         self._steps: dict[Cursor, Step] = {}
 
@@ -131,6 +179,20 @@ class Waterfall:
         return self._enter(
             tuple((name, at + 1 if name in step.asks else at) for name, at in step.cursor if name not in found)
         )
+
+    def check(self, cursor: Cursor, pending: Cursor, turn: int = 0) -> Check:
+        """The step at which the first of the pending fields is shown to its next verifier."""
+        key = (cursor, pending, turn)
+        if key not in self._checks:
+            self._checks[key] = Check(self, cursor, pending, turn)
+        return self._checks[key]
+
+    def behind(self, cursor: Cursor, pending: Cursor) -> tuple[Step | None, tuple[str, ...]]:
+        """Where a contact with these open fields goes that has these values to be checked; the fields that ran out."""
+        step, exhausted = self._enter(cursor)
+        if not pending:
+            return step, exhausted
+        return self.check(step.cursor if step is not None else (), pending), exhausted
 
     def _enter(self, cursor: Cursor) -> tuple[Step | None, tuple[str, ...]]:
         open_ = tuple((name, at) for name, at in cursor if at < len(self.order.get(name, ())))

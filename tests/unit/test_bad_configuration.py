@@ -39,6 +39,36 @@ CASES: dict[str, tuple[str, str, str]] = {
         "fields.phone_number.waterfall",
         "names 'directory' 2 times; once is enough",
     ),
+    "a verifier that is none": (
+        "[fields.professional_email]\nverify = ['email_chek']\n[providers.email_check]\nkind = 'email_check'\n",
+        "fields.professional_email.verify",
+        "names 'email_chek', which is no provider (is 'email_check' meant?); add [providers.email_chek] or use one of",
+    ),
+    "a verifier that verifies nothing": (
+        "[fields.professional_email]\nverify = ['hunter']\n" + HUNTER + KEY,
+        "fields.professional_email.verify",
+        "names 'hunter', which gives phone_number, professional_email and verifies no address; name a provider that",
+    ),
+    "a verifier twice": (
+        "[fields.professional_email]\nverify = ['check', 'check']\n[providers.check]\nkind = 'email_check'\n",
+        "fields.professional_email.verify",
+        "names 'check' 2 times; once is enough",
+    ),
+    "a field that cannot be verified": (
+        "[fields.phone_number]\nverify = ['check']\n[providers.check]\nkind = 'email_check'\n",
+        "fields.phone_number.verify",
+        "only e-mail addresses can be verified, and phone_number is of type phone; take it out",
+    ),
+    "a verifier in a waterfall": (
+        "[fields.professional_email]\nwaterfall = ['check']\n[providers.check]\nkind = 'email_check'\n",
+        "fields.professional_email.waterfall",
+        "names 'check', which gives verification and never professional_email; take it out",
+    ),
+    "a DNS server that is none": (
+        "[providers.check]\nkind = 'email_check'\nnameservers = ['dns.example']\n",
+        "providers.check.nameservers[0]",
+        "should match pattern",
+    ),
     "missing key": (HUNTER, "providers.hunter.api_key", "must be set"),
     "empty key": (HUNTER + "api_key = ''", "providers.hunter.api_key", "must be set: it is empty"),
     "a key with its line end": (HUNTER + 'api_key = "k\\n"', "providers.hunter.api_key", "no header can carry"),

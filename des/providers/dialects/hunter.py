@@ -153,10 +153,10 @@ class Hunter:
         if email:
             verification = DIALECT.verifications.get((person.verification and person.verification.status) or "", "")
             evidence = next((source.uri for source in person.sources if source.uri), "")
-            values[EMAIL] = Value(email, _confidence(person.score, verification), verification, evidence)
+            values[EMAIL] = Value(email, confidence(person.score, verification), verification, evidence)
         phone = person.phone_number and self._values.normalise(FieldType.PHONE, person.phone_number, country)
         if phone:
-            values[PHONE] = Value(phone, _confidence(person.score, ""))
+            values[PHONE] = Value(phone, confidence(person.score, ""))
         cost = self._price if person.email else 0.0  # what the vendor charges for, whatever we make of it
         if not values:
             return Outcome(OutcomeKind.MISS, reason="INVALID_VALUE", cost=cost) if person.email else MISS
@@ -182,7 +182,8 @@ def query(contact: Contact) -> dict[str, str] | None:
     return {"linkedin_handle": handle} if handle else None
 
 
-def _confidence(score: float | None, verification: str) -> float:
+def confidence(score: float | None, verification: str) -> float:
+    """How sure, 0 to 1, by the vendor's score (0-100) and what it says of the address, in our words."""
     sure = min(max((score or 0.0) / 100.0, 0.0), 1.0)
     match verification:
         case "valid":

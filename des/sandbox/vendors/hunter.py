@@ -34,19 +34,19 @@ class HunterDesk:
 
     def rate_limited(self, _: float | None, /) -> Answer:
         """403, and no header that says when."""
-        return _error(403, "rate_limit", "You have reached the rate limit. Please slow down.")
+        return error(403, "rate_limit", "You have reached the rate limit. Please slow down.")
 
     def quota_exhausted(self) -> Answer:
         """429 means that the credits are gone."""
-        return _error(429, "usage_exceeded", "You've reached the monthly limit of your plan.")
+        return error(429, "usage_exceeded", "You've reached the monthly limit of your plan.")
 
     def malformed(self) -> Answer:
         """400."""
-        return _error(400, "wrong_params", "The request cannot be read.")
+        return error(400, "wrong_params", "The request cannot be read.")
 
     def failing(self, status: int) -> Answer:
         """5xx."""
-        return _error(status, "internal_error", "Something went wrong on our side.")
+        return error(status, "internal_error", "Something went wrong on our side.")
 
     async def _email_finder(self, request: web.Request) -> web.StreamResponse:
         refusal = _refusal(request)
@@ -55,7 +55,7 @@ class HunterDesk:
         return await self._desk.serve(request, self, lambda: self._find(dict(request.query)))
 
     async def _account(self, request: web.Request) -> web.StreamResponse:
-        refusal = _key_refusal(request)
+        refusal = key_refusal(request)
         if refusal is not None:
             return web.json_response(refusal.document, status=refusal.status)
         left, used = self._book.credits, self._book.charged
@@ -71,7 +71,7 @@ class HunterDesk:
         else:
             key, person = f"{fold(name)}|{company.lower()}", self._population.find(name, company)
         if person is not None and person.erased:
-            return _error(451, "claimed_email", "The person asked us not to process their data.", charges=((key, 0.0),))
+            return error(451, "claimed_email", "The person asked us not to process their data.", charges=((key, 0.0),))
         known = person if person is not None and person.known_to(self.name, KNOWN_SHARE) else None
         paid_before = key in self._book.people and self._book.people[key].charged > 0
         price = 1.0 if known is not None and not paid_before else 0.0
@@ -125,32 +125,34 @@ def _data(person: Person | None, query: dict[str, str]) -> dict[str, Any]:
 
 def _refusal(request: web.Request) -> Answer | None:
     """What is wrong with the request, if anything is."""
-    refusal = _key_refusal(request)
+    refusal = key_refusal(request)
     if refusal is not None:
         return refusal
     query = request.query
     if query.get("linkedin_handle"):
         return None
     if not (query.get("domain") or query.get("company")):
-        return _error(400, "wrong_params", "You are missing the domain or the company parameter.")
+        return error(400, "wrong_params", "You are missing the domain or the company parameter.")
     if not (query.get("full_name") or (query.get("first_name") and query.get("last_name"))):
-        return _error(400, "wrong_params", "You are missing the name of the person.")
+        return error(400, "wrong_params", "You are missing the name of the person.")
     duration = query.get("max_duration", "10")
     if not (duration.isascii() and duration.isdigit() and 3 <= int(duration) <= 20):
-        return _error(400, "wrong_params", "max_duration is a number from 3 to 20.")
+        return error(400, "wrong_params", "max_duration is a number from 3 to 20.")
     return None
 
 
-def _key_refusal(request: web.Request) -> Answer | None:
+def key_refusal(request: web.Request) -> Answer | None:
+    """What the vendor says to a request without a key that it knows."""
     key = (
         request.headers.get("x-api-key")
         or request.headers.get("authorization", "").removeprefix("Bearer ")
         or request.query.get("api_key", "")
     )
     if not key or key == "wrong":
-        return _error(401, "authentication_failed", "No user found for the API key supplied.")
+        return error(401, "authentication_failed", "No user found for the API key supplied.")
     return None
 
 
-def _error(status: int, error_id: str, details: str, charges: tuple[tuple[str, float], ...] = ()) -> Answer:
+def error(status: int, error_id: str, details: str, charges: tuple[tuple[str, float], ...] = ()) -> Answer:
+    """An error in the vendor's form."""
     return Answer(status, {"errors": [{"id": error_id, "code": status, "details": details}]}, charges)
