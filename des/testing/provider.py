@@ -28,7 +28,7 @@ Trouble = Callable[[], AbstractAsyncContextManager[object]]
 class ProviderCase:
     """A provider under test: how to make one, questions it can answer, and questions about people it cannot know.
 
-    Make it without rates of its own, which would hold the checks back. `known` and `unknown` hold two questions or more.
+    Make it without rates of its own, which would hold the checks back. `known` and `unknown`: two questions or more.
     `troubles` by name: faults of the far end during which a question of `known` must end in none of found, miss and
     invalid_input; a hanging server where there is one.
     """
