@@ -8,13 +8,15 @@ import random
 from uuid import UUID
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from des.actors.aggregate import Aggregate, Item
+from des.actors.aggregate import Aggregate, Item, address_of
 from des.contact import Contact, ContactBatch
 from des.limits import BATCH_REFS_PER_ERID_MAX
-from des.providers.contract import MISS, Outcome, OutcomeKind, Value
+from des.options import Options, OptionsInForce
+from des.providers.contract import MISS, VERDICT, Outcome, OutcomeKind, Value, Verification
 from des.providers.waterfall import Step, Waterfall
 from des.store.contract import AcceptedBatch, ContactRow
 
@@ -22,6 +24,7 @@ ERID = UUID(int=7)
 WATERFALL = Waterfall(
     {"email": ("first", "second"), "phone": ("second",), "title": ()},
     {"first": frozenset({"email"}), "second": frozenset({"email", "phone"})},
+    verify={"email": ("verifier",)},
 )
 FIELDS = (("email",), ("email", "phone"), ("phone", "title"), ("title",))
 NOW = 1_000.0
@@ -30,8 +33,11 @@ NOW = 1_000.0
 def outcome_of(step: Step, contact: Contact) -> Outcome:
     """Answer by rule: what a provider says depends on the contact alone."""
     number = int(contact.external_id)
-    match (step.provider, number % 5):
-        case ("first", 0 | 1):
+    match (step.provider, number % 6):
+        case ("verifier", _):
+            word = Verification.INVALID if number % 6 == 5 else Verification.UNKNOWN
+            return Outcome(OutcomeKind.FOUND, {VERDICT: Value(word.value)})
+        case ("first", 0 | 1 | 5):
             return Outcome(OutcomeKind.FOUND, {"email": Value(f"{number}@first")})
         case ("second", 2):
             return Outcome(OutcomeKind.FOUND, {name: Value(f"{number}@second") for name in step.asks})
@@ -43,9 +49,9 @@ def outcome_of(step: Step, contact: Contact) -> Outcome:
 
 def expected(contact: Contact, fields: tuple[str, ...]) -> dict[str, str]:
     """State of each field by the same rule, told without a waterfall."""
-    number = int(contact.external_id) % 5
+    number = int(contact.external_id) % 6
     states = {
-        "email": {0: "found", 1: "found", 2: "found", 3: "failed", 4: "not_found"}[number],
+        "email": {0: "found", 1: "found", 2: "found", 3: "failed", 4: "not_found", 5: "not_found"}[number],
         "phone": {2: "found", 3: "failed"}.get(number, "not_found"),
         "title": "not_found",
     }
@@ -225,3 +231,26 @@ def test_the_window_is_bounded_by_refs() -> None:
         world.step(4, 0)
     assert world.aggregate.held == BATCH_REFS_PER_ERID_MAX
     assert world.aggregate.more_in_store
+
+
+@pytest.mark.parametrize(("minimum", "state"), [(None, "found"), (0.5, "found"), (0.9, "over_budget")])
+def test_where_a_cap_leaves_no_room_for_a_verifier_the_value_is_kept_if_it_is_sure_enough(
+    minimum: float | None, state: str
+) -> None:
+    options = OptionsInForce(Options(minimum_confidence=minimum), 1)
+    aggregate = Aggregate(WATERFALL, options)
+    people = (Contact(external_id="0"),)
+    aggregate.accepted(AcceptedBatch(ContactBatch("t", ERID, UUID(int=1), ("email",), people, b"", b""), 0, 1))
+    aggregate.granted(1, NOW)
+    found = Outcome(OutcomeKind.FOUND, {"email": Value("x@y.z", 0.6)}, cost=2.0, call_id=UUID(int=9))
+    ((step, items),) = aggregate.take_effects().asks.items()
+    aggregate.answered(step, items, [found], NOW)
+    ((check, items),) = aggregate.take_effects().asks.items()
+    assert (check.provider, address_of(items[0], check.checks)) == ("verifier", Contact(email="x@y.z"))
+    aggregate.over_budget(check, items, "tenant", NOW)
+    (row,) = aggregate.take_effects().rows
+    result = msgspec.json.decode(row.fields)["email"]
+    lines = [result, *result.get("attempts", [])]
+    assert (result["state"], [line["value"] for line in lines if "value" in line]) == (state, ["x@y.z"])
+    assert sum(line.get("cost", 0.0) for line in lines) == 2.0
+    assert row.charges == (UUID(int=9),)

@@ -76,7 +76,9 @@ def test_what_is_valid_is_taken_with_the_word_and_surer() -> None:
 
 def test_what_is_invalid_ends_no_field() -> None:
     way = Way(("email",))
-    result = way.go({"a": found(email="x@y.z", cost=2.0), "mx": INVALID, "b": found(email="u@v.w", word="valid")})
+    answers = {"a": found(email="x@y.z", cost=2.0), "mx": INVALID, "b": found(email="u@v.w", word="valid")}
+    assert way.go(answers, until="b") == {}, "nothing of it is kept, should the contact end here"
+    result = way.go(answers)
     assert way.asked == ["a", "mx", "b"], "what its provider has verified is not verified again"
     assert (result["email"].value, result["email"].provider) == ("u@v.w", "b")
     loser, verifier = result["email"].attempts
