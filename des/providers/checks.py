@@ -19,6 +19,8 @@ from des.providers.waterfall import Check, Settled, Tried, attempts_for, ended, 
 
 SUPPRESSED = "SUPPRESSED"
 
+_WORDS = {word.value: word for word in Verification}
+
 Results = Mapping[str, FieldResult]
 
 
@@ -62,7 +64,7 @@ def _verdict(outcome: Outcome) -> Verification:
     match outcome.kind:
         case OutcomeKind.FOUND:
             value = outcome.values.get(VERDICT)
-            return Verification(value.value) if value is not None else Verification.UNKNOWN
+            return _WORDS.get(value.value, Verification.UNKNOWN) if value is not None else Verification.UNKNOWN
         case (
             OutcomeKind.MISS
             | OutcomeKind.INVALID_INPUT

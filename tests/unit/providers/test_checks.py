@@ -108,6 +108,12 @@ def test_a_verifier_that_gives_no_answer_leaves_it_unknown(kind: OutcomeKind) ->
     assert {(one.outcome, one.reason) for one in result.attempts} == {(kind.value, "TIMEOUT")}
 
 
+def test_a_word_that_is_none_of_ours_says_nothing() -> None:
+    odd = Outcome(OutcomeKind.FOUND, {VERDICT: Value("perhaps")})
+    result = Way(("email",)).go({"a": found(email="x@y.z"), "mx": odd, "vendor": Outcome(OutcomeKind.FOUND)})["email"]
+    assert (result.state, result.verification) == (FieldState.FOUND, "unknown")
+
+
 def test_confidence_counts_when_it_has_been_verified() -> None:
     answers = {"a": found(email="x@y.z"), "vendor": VALID, "mx": UNKNOWN}
     assert Way(("email",), minimum=0.9).go(answers)["email"].value == "x@y.z"
