@@ -30,6 +30,8 @@ LINGER_S = 0.02
 LINGER_CONTACTS = 512
 """While contacts trickle in from slow providers a commit waits this long for so many: its price is that of its eight
 round trips (1 to 2 ms, a quarter of the CPU of `bench http_calls` before), hardly that of its rows."""
+JOINED_CONTACTS_MAX = 256
+"""Contacts of units that are joined: a poisoned one makes its neighbours in the unit commit one by one."""
 
 Entry = tuple[CommitUnit, Aggregator]
 
@@ -123,15 +125,27 @@ class Committer:
             return
 
     def _take(self) -> list[Entry]:
-        """Units that wait, up to the bound of a group, at least one."""
-        group: list[Entry] = []
+        """Units that wait, up to the bound of a group, at least one; small ones of an actor are joined to one.
+
+        Providers that are asked one contact a call make units of one contact, and each has its price in the commit.
+        """
+        group: list[tuple[list[CommitUnit], Aggregator]] = []
+        open_: dict[tuple[Aggregator, bool, int], tuple[list[CommitUnit] | None, int]] = {}
         contacts = 0
         while self._waiting and (not group or contacts + len(self._waiting[0][0].rows) <= COMMIT_GROUP_CONTACTS_MAX):
-            entry = self._waiting.popleft()
-            contacts += len(entry[0].rows)
-            group.append(entry)
+            unit, aggregator = self._waiting.popleft()
+            contacts += len(unit.rows)
+            key = (aggregator, unit.resumed, unit.options_revision)
+            units, rows = open_.get(key, (None, 0))
+            if units is None or rows + len(unit.rows) > JOINED_CONTACTS_MAX:
+                units, rows = [unit], 0
+                group.append((units, aggregator))
+            else:
+                units.append(unit)
+                aggregator.units_in_flight -= 1
+            open_[key] = (units, rows + len(unit.rows))
         self.contacts_waiting -= contacts
-        return group
+        return [(_joined(units), aggregator) for units, aggregator in group]
 
     async def _commit(self, group: list[Entry]) -> None:
         """Commit the group, as often as it takes; halve it where a unit is refused."""
@@ -208,6 +222,18 @@ class Committer:
         self.contacts += landed
         self.fields.update({state.value: n for state, n in commit.fields.items()})
         self._on_committed(commit, landed)
+
+
+def _joined(units: Sequence[CommitUnit]) -> CommitUnit:
+    """One unit of several that are alike but for what they hold."""
+    if len(units) == 1:
+        return units[0]
+    return msgspec.structs.replace(
+        units[0],
+        rows=[row for unit in units for row in unit.rows],
+        settlements=[settlement for unit in units for settlement in unit.settlements],
+        savings=[saving for unit in units for saving in unit.savings],
+    )
 
 
 def _as_failed(row: ContactRow) -> ContactRow:
