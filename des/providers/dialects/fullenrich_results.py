@@ -11,7 +11,8 @@ from des.providers.contract import MISS, Outcome, OutcomeKind, Value
 from des.providers.dialects.another_person import is_another
 from des.providers.dialects.jobs import Waiting, is_id
 from des.providers.dialects.packed import shared_out
-from des.providers.transport import CallFailed, Reply
+from des.providers.fault import CallFailed
+from des.providers.transport import Reply
 from des.providers.values import Values
 
 EMAIL = "professional_email"
