@@ -238,7 +238,7 @@ def build_dispatchers(
 
 
 def build_receivers(settings: Settings, clock: Clock) -> Mapping[str, Receiver]:
-    """Read what vendors deliver by themselves: providers that are told where to. They are not started, and ask nothing."""
+    """Read what vendors deliver by themselves: providers that are told where to. Not started, they ask nothing."""
     reachable = {
         name: _reachable(name, config, settings.http)
         for name, config in settings.providers.items()

@@ -163,7 +163,9 @@ def test_no_secret_is_shown_and_none_stands_in_an_error(tmp_path: Path) -> None:
     settings = Settings(
         database_url=SecretStr("postgresql://des:hunter2@db:5432/des"),
         amqp_url=SecretStr("amqp://guest:hunter2@mq/"),
-        providers={"hunter": HunterConfig(kind="hunter", api_key=SecretStr("hunter2"), proxy=SecretStr("http://u:hunter2@p"))},
+        providers={
+            "hunter": HunterConfig(kind="hunter", api_key=SecretStr("hunter2"), proxy=SecretStr("http://u:hunter2@p"))
+        },
     )
     shown = settings.redacted()
     assert "hunter2" not in repr(shown)
