@@ -8,6 +8,3 @@ alter table call
 
 -- Charges from before this version are on their receipts, or nobody can tell any more.
 update call set receipted = true where state = 'settled';
-
--- Charges that are still to be put on a receipt: few, and each for a moment.
-create index call_unreceipted on call (tenant, erid) where state = 'settled' and charged > 0 and not receipted;

@@ -27,6 +27,3 @@ create table delivery (
     delivered_at timestamptz not null default now(),
     primary key (provider, handle)
 );
-
-create index call_pending on call (partition, poll_at) where state = 'pending';
-create index call_handle on call (provider, handle) where state = 'pending';
