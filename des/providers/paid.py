@@ -16,7 +16,7 @@ import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, assert_never
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 
@@ -35,6 +35,7 @@ from des.ledger import (
     Saving,
     Settlement,
     Verdict,
+    new_call_id,
 )
 from des.providers.ask import Ask, Asker
 from des.providers.collector import Collector
@@ -232,7 +233,7 @@ class PaidDispatcher(Dispatcher):
 
     def _claim(self, one: Paying) -> Claim:
         asker = one.ask.asker
-        one.call_id = uuid4()
+        one.call_id = new_call_id()
         free = self.traits.replay is not Replay.NEVER_FREE
         again = not free and self._terms.unknown is UnknownPolicy.RETRY
         return Claim(

@@ -94,8 +94,11 @@ async def _write(
     stale = await _stale(connection, owner, units)
     current = [unit for index, unit in enumerate(units) if index not in stale] if stale else units
     # Calls before rows: whose charge stands where is decided when the call is known to be charged.
-    changes = await ledger.settle(connection, [settlement for unit in units for settlement in unit.settlements])
-    current = await receipts.charge(connection, current)
+    carried = receipts.carried(current)
+    settlements = [settlement for unit in units for settlement in unit.settlements]
+    new_for_sure = not retried and sum(len(unit.rows) for unit in current if not unit.resumed) >= COPY_ROWS_MIN
+    changes, standing = await ledger.settle(connection, settlements, receipts.of_new(carried) if new_for_sure else {})
+    current = await receipts.charge(connection, current, carried, standing)
     await late.expect(connection, current)
     landing = _Landing()
     again = [unit for unit in current if unit.resumed]

@@ -82,7 +82,7 @@ async def resolve(database: Database, call_id: UUID, charged: int | None, *, ask
 async def settle(database: Database, settlements: Sequence[Settlement]) -> None:
     """End calls that no contact waits for, or note when to look again; who had waited is outstanding again."""
     async with database.transaction() as connection:
-        changes = await ledger.settle(connection, settlements)
+        changes, _ = await ledger.settle(connection, settlements)
         ended = [one.call_id for one in settlements if one.state in {CallState.SETTLED, CallState.RELEASED}]
         if ended:
             await _ask_again(connection, ended)

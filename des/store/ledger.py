@@ -1,7 +1,8 @@
 """The ledger in Postgres: claims decided in a transaction of their own, settlements within that of a commit."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from des.store.postgres import Connection, Database, mapped_errors
 from des.store.statements import statements
 
 _SQL = statements("ledger")
+_NO_RECEIPTS: Mapping[UUID, UUID] = MappingProxyType({})
 _HOLD_LEASES = statements("commit")["hold_leases"]
 
 Scope = tuple[str, str, str]
@@ -274,14 +276,23 @@ async def orphan(database: Database, owner: UUID, partition: int, epoch: int) ->
         return len(await connection.fetch(_SQL["orphan_calls"], partition, owner, epoch))
 
 
-async def settle(connection: Connection, settlements: Sequence[Settlement]) -> Changes:
-    """End calls within the caller's transaction; what was settled before counts once. Answer what budgets change by."""
+async def settle(
+    connection: Connection, settlements: Sequence[Settlement], receipts: Mapping[UUID, UUID] = _NO_RECEIPTS
+) -> tuple[Changes, Collection[UUID]]:
+    """End calls within the caller's transaction; what was settled before counts once.
+
+    `receipts`: calls whose charge a row of this transaction surely shows, with the ERID of that row. Answers what
+    budgets change by, and those of the `receipts` that stand.
+    """
     changes = Changes()
-    if not settlements:
-        return changes
     landed: set[UUID] = set()
-    for row in await _settle_calls(connection, settlements):
+    standing: set[UUID] = set()
+    if not settlements:
+        return changes, standing
+    for row in await _settle_calls(connection, settlements, receipts):
         landed.add(row["id"])
+        if row["receipted"]:
+            standing.add(row["id"])
         if row["state"] in {CallState.SETTLED, CallState.RELEASED}:
             changes.settle(
                 scopes_of(row["tenant"], row["provider"], row["erid"]),
@@ -289,7 +300,7 @@ async def settle(connection: Connection, settlements: Sequence[Settlement]) -> C
                 Amount(row["charged"], row["charged_money"]),
             )
     await learning.count(connection, [one for one in settlements if one.call_id in landed])
-    return changes
+    return changes, standing
 
 
 def save(changes: Changes, savings: Sequence[Saving]) -> None:
@@ -321,7 +332,9 @@ async def _give_up(connection: Connection, calls: Sequence[UUID]) -> None:
     await changes.write(connection)
 
 
-async def _settle_calls(connection: Connection, settlements: Sequence[Settlement]) -> Sequence[Mapping[str, Any]]:
+async def _settle_calls(
+    connection: Connection, settlements: Sequence[Settlement], receipts: Mapping[UUID, UUID]
+) -> Sequence[Mapping[str, Any]]:
     """End the calls, keep their answers; answer the rows that this ended: what was reserved for whom stands there."""
     ordered = sorted(settlements, key=lambda settlement: settlement.call_id.int)
     # One row of answers cannot be written twice by a statement: of several for one key the last counts.
@@ -340,6 +353,7 @@ async def _settle_calls(connection: Connection, settlements: Sequence[Settlement
         [one.answer.values if one.answer and last[one.key] == one.call_id else "" for one in ordered],
         [one.keep_s for one in ordered],
         [one.epoch for one in ordered],
+        [receipts.get(one.call_id) for one in ordered],
     )
     return rows
 

@@ -148,7 +148,8 @@ returning b.tenant, b.scope, b.name;
 
 -- name: settle_calls
 -- Ends open calls, and keeps what was paid for: a newer answer replaces an older one, and a failure stands beside it. A
--- call that is settled already (an earlier try had landed) is left alone and not counted again.
+-- call that is settled already (an earlier try had landed) is left alone and not counted again. `receipt`: the ERID on a
+-- receipt of which the charge stands with this transaction, where it is that ERID's.
 with ended as (
     update call c
     set state = u.state,
@@ -159,12 +160,13 @@ with ended as (
         charged_money = u.charged_money,
         handle = u.handle,
         poll_at = to_timestamp(nullif(u.poll_at, 0)),
-        settled_at = case when u.state in ('settled', 'released') then now() end
+        settled_at = case when u.state in ('settled', 'released') then now() end,
+        receipted = c.receipted or (u.state = 'settled' and coalesce(u.receipt = c.erid, false))
     from unnest(
         $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::text[],
-        $9::float8[], $10::text[], $11::float8[], $12::bigint[]
+        $9::float8[], $10::text[], $11::float8[], $12::bigint[], $13::uuid[]
     ) as u (
-        id, state, outcome, reason, reference, charged, charged_money, handle, poll_at, answer, keep_s, epoch
+        id, state, outcome, reason, reference, charged, charged_money, handle, poll_at, answer, keep_s, epoch, receipt
     )
     where c.id = u.id and c.state in ('claimed', 'pending', 'unknown')
         and (u.epoch is null or c.epoch = u.epoch)
@@ -201,7 +203,7 @@ with ended as (
     on conflict (tenant, provider, operation, person) do update
     set failed_until = excluded.failed_until, failure = excluded.failure
 )
-select id, tenant, provider, erid, state, reserved, reserved_money, charged, charged_money from ended;
+select id, tenant, provider, erid, state, reserved, reserved_money, charged, charged_money, receipted from ended;
 
 -- name: orphan_calls
 -- At a takeover: whatever an earlier epoch claimed and did not settle may have been sent, and nobody knows.

@@ -27,26 +27,52 @@ Place = tuple[str, UUID, UUID, int]
 """Tenant, ERID, batch and position of a contact."""
 
 
-async def charge(connection: Connection, units: Sequence[CommitUnit]) -> Sequence[CommitUnit]:
-    """Put each charge that the units' new rows carry on one receipt; answer the units with the others taken off.
+class Carrier(msgspec.Struct, frozen=True, gc=False):
+    """The row that carries a charge; `resumed`: it is there already, with fields that were outstanding once more."""
 
-    Called after the settlements of the same transaction, and before the rows are written.
-    """
-    carried: dict[UUID, Place] = {}
+    place: Place
+    resumed: bool
+
+
+def carried(units: Sequence[CommitUnit]) -> dict[UUID, Carrier]:
+    """Every charge that the units' rows carry, with the first row that does."""
+    carriers: dict[UUID, Carrier] = {}
     for unit in units:
         for row in unit.rows:
             for call_id in row.charges:
-                carried.setdefault(call_id, (unit.tenant, unit.erid, row.batch_id, row.position))
-    if not carried:
+                if call_id not in carriers:
+                    place = (unit.tenant, unit.erid, row.batch_id, row.position)
+                    carriers[call_id] = Carrier(place, unit.resumed)
+    return carriers
+
+
+def of_new(carriers: Mapping[UUID, Carrier]) -> dict[UUID, UUID]:
+    """The charges of rows that are written for the first time, with their ERIDs: they need not be looked at again."""
+    return {call_id: carrier.place[1] for call_id, carrier in carriers.items() if not carrier.resumed}
+
+
+async def charge(
+    connection: Connection, units: Sequence[CommitUnit], carriers: Mapping[UUID, Carrier], standing: Collection[UUID]
+) -> Sequence[CommitUnit]:
+    """Put each charge that the units' new rows carry on one receipt; answer the units with the others taken off.
+
+    Called after the settlements of the same transaction, which have put those `standing` there, and before the rows
+    are written.
+    """
+    if not carriers:
         return units
-    taken = await connection.fetch(_SQL["take_charges"], *_columns(carried))
-    ours = {row["id"]: carried[row["id"]] for row in taken}
+    ours = {call_id: carriers[call_id].place for call_id in standing if call_id in carriers}
+    others = {call_id: carrier.place for call_id, carrier in carriers.items() if call_id not in ours}
+    if others:
+        ours |= {
+            row["id"]: others[row["id"]] for row in await connection.fetch(_SQL["take_charges"], *_columns(others))
+        }
     charged = sum(len(row.charges) for unit in units for row in unit.rows)
     if len(ours) == charged:
         return units
     amounts = {
         row["id"]: Amount(row["charged"], row["charged_money"])
-        for row in await connection.fetch(_SQL["charged"], list(carried))
+        for row in await connection.fetch(_SQL["charged"], list(carriers))
     }
     return [_of_unit(unit, ours, amounts) for unit in units]
 
