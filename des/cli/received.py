@@ -1,10 +1,11 @@
 """What came by gRPC, as the values that serving writes: one enrichment looks alike by `des results` and by HTTP."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from des.contact import FREE, TENANT_DEFAULT, Attempt, Contact, FieldResult, FieldState
+from des.contact import TENANT_DEFAULT, Attempt, Contact, FieldResult, FieldState
 from des.events import FINISHED_STATES, Progress
 from des.ledger import Amount, millionths
 from des.options import options_of
@@ -17,7 +18,8 @@ _TEXTS: Final = Contact.__struct_fields__
 _PLAIN: Final = tuple(
     name for name in FieldResult.__struct_fields__ if name not in {"state", "at", "attempts", "call_id"}
 )
-"""What the receipt and its message have under the same name and in the same form."""
+_PLAIN_OF_ATTEMPT: Final = tuple(name for name in Attempt.__struct_fields__ if name != "call_id")
+"""What a receipt and its attempts have under the same name and in the same form as their messages."""
 _ENRICHMENT: Final = "ENRICHMENT_STATE_"
 _FIELD: Final = "FIELD_STATE_"
 _STALL: Final = "STALL_REASON_"
@@ -76,22 +78,20 @@ def _result_of(message: pb.FieldResult) -> FieldResult:
         state=FieldState(pb.FieldState.Name(message.state).removeprefix(_FIELD).lower()),
         at=decided.timestamp() if decided else 0.0,
         attempts=tuple(
-            Attempt(
-                one.provider,
-                one.outcome,
-                one.reason,
-                one.cost or FREE,
-                one.saved or FREE,
-                _id_of(one.call_id),
-                one.value,
-                one.confidence,
-                one.verification,
-            )
-            for one in message.attempts
+            Attempt(call_id=_id_of(one.call_id), **_said(one, _PLAIN_OF_ATTEMPT)) for one in message.attempts
         ),
         call_id=_id_of(message.call_id),
-        **{name: getattr(message, name) for name in _PLAIN},
+        **_said(message, _PLAIN),
     )
+
+
+def _attempt_of(message: pb.Attempt) -> Attempt:
+    return Attempt(call_id=_id_of(message.call_id), **_said(message, _PLAIN_OF_ATTEMPT))
+
+
+def _said(message: pb.FieldResult | pb.Attempt, names: Sequence[str]) -> dict[str, Any]:
+    """What a message says beyond the defaults: a default that is written out would be written to the document too."""
+    return {name: value for name in names if (value := getattr(message, name))}
 
 
 def _amount_of(message: pb.Amount) -> Amount:

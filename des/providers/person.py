@@ -1,5 +1,6 @@
 """What can be told of a person from what the caller sent, without asking anybody."""
 
+import functools
 import re
 
 from des.contact import Contact
@@ -31,6 +32,7 @@ def domain_of(contact: Contact) -> str:
     return name.removeprefix("www.") if "." in name and _DOMAIN.fullmatch(name) else ""
 
 
+@functools.lru_cache(maxsize=4096)  # people come by the company
 def bare_domain(text: str) -> str:
     """Domain in a URL, an address or a domain as people write it; "" where there is none."""
     domain = text.strip().lower().partition("://")[2] or text.strip().lower()

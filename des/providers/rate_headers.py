@@ -53,7 +53,10 @@ draft (draft-ietf-httpapi-ratelimit-headers, to version 07)."""
 
 def left_in(headers: Headers, window: Window) -> int | None:
     """Requests left in a window; None where it is not told, or is no number."""
-    text = (headers.get(window.left) or "").strip()
+    told = headers.get(window.left)
+    if not told:
+        return None
+    text = told.strip()
     return int(float(text)) if _NUMBER.fullmatch(text) else None
 
 
