@@ -13,7 +13,7 @@ import msgspec
 from des.clock import Clock
 from des.errors import StoreUnavailable
 from des.lifecycle import TaskOwner
-from des.store.postgres import Database
+from des.store.postgres import Database, mapped_errors
 from des.telemetry import Event, logger
 
 log = logger(__name__)
@@ -88,10 +88,11 @@ class Notices:
         gone = asyncio.Event()
         try:
             connection.add_termination_listener(lambda _: gone.set())
-            await connection.add_listener("des_batch", self._on_batch)
-            await connection.add_listener("des_cancel", self._on_cancel)
-            await connection.add_listener("des_delivered", self._on_delivery)
-            await connection.add_listener("des_directory", self._on_change)
+            with mapped_errors():  # it may be lost while it begins
+                await connection.add_listener("des_batch", self._on_batch)
+                await connection.add_listener("des_cancel", self._on_cancel)
+                await connection.add_listener("des_delivered", self._on_delivery)
+                await connection.add_listener("des_directory", self._on_change)
             self._on_directory("")
             if listening.is_set():
                 self._on_resumed()

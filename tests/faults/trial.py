@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +21,8 @@ from tests.faults.doors import doors
 from tests.faults.load import Load
 from tests.faults.population import EMAIL, PHONE, Batch, Population, directory_csv
 from tests.faults.service import KILLED, Service, provider
+
+log = logging.getLogger(__name__)
 
 END_S = 90.0
 """How long everything may take to come to its end once nothing dies any more."""
@@ -91,6 +94,18 @@ class Trial:
             await audit.audit_events(database, self.batches, self.announced)
         await audit.audit_broker(self._servers.amqp_url)
 
+    async def tell(self) -> None:
+        """Log where its batches are, and what the service said last: shown where a test has failed."""
+        with contextlib.suppress(OSError, asyncpg.PostgresError):
+            async with self.database() as database:
+                accepted = await database.fetchval("select count(*) from batch")
+                finished = await database.fetchval("select count(*) from batch where finished_at is not null")
+                waiting = await database.fetchval("select count(*) from outbox")
+                log.warning("%d batches accepted, %d finished, %d events wait", accepted, finished, waiting)
+        log.warning("%d batches sent, %d acknowledged", len(self.load.sent), len(self.load.acknowledged))
+        with contextlib.suppress(OSError):
+            log.warning(self.service.log_tail())
+
     @contextlib.asynccontextmanager
     async def database(self) -> AsyncIterator[asyncpg.Connection]:
         """Lend a connection of our own."""
@@ -131,10 +146,12 @@ async def trial(
         service = Service(folder, settings(service_servers or servers, provider_url))
         population = Population(seed)
         load = Load(doors(service.grpc, service.http, servers.amqp_url), population, announced, seed)
+        life = Trial(service, load, announced, population, servers)
         try:
             await announced.start()
-            yield Trial(service, load, announced, population, servers)
+            yield life
         finally:
+            await life.tell()
             await load.abandon()
             await service.kill()
             for door in load.doors:
