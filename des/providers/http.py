@@ -145,6 +145,8 @@ class HttpProvider:
 
     async def ask(self, questions: Sequence[Question]) -> Sequence[Outcome]:
         """One call for each question, in their order."""
+        if len(questions) == 1:  # always: and a comprehension is a coroutine of its own
+            return [await self._ask(questions[0])]
         return [await self._ask(question) for question in questions]
 
     async def _ask(self, question: Question) -> Outcome:

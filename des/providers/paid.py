@@ -289,11 +289,14 @@ class PaidDispatcher(Dispatcher):
             if not load:
                 self._to_claim.set()
                 await self._rest()
-            elif self._overall is None:
+                continue
+            if self._overall is not None:
+                await self._overall.acquire()
+            try:
                 await self._send(load, slot)
-            else:
-                async with self._overall:
-                    await self._send(load, slot)
+            finally:
+                if self._overall is not None:
+                    self._overall.release()
 
     def _load(self) -> list[Paying]:
         """Questions of one call, if one may go out now: a full load, or what has come while it lingered."""
