@@ -170,7 +170,8 @@ with ended as (
     )
     where c.id = u.id and c.state in ('claimed', 'pending', 'unknown')
         and (u.epoch is null or c.epoch = u.epoch)
-    returning c.*, u.answer, u.keep_s
+    returning c.id, c.tenant, c.provider, c.operation, c.person, c.erid, c.state, c.outcome, c.reason, c.reference,
+        c.reserved, c.reserved_money, c.charged, c.charged_money, c.receipted, u.answer, u.keep_s
 ), kept as (
     insert into answer (
         tenant, provider, operation, person, outcome, fields, reference, cost, cost_money, call_id, expires_at
