@@ -6,7 +6,7 @@ Follow one batch, in the order of reading and of the data:
 
     wire       protobuf and JSON to contacts, with the identity that makes a resend a duplicate
     ingest     1  the doors (gRPC, HTTP) and the intake behind them; OK means the broker has confirmed
-    broker     2  one exchange, one quorum queue, confirms and acks
+    broker     2  quorum queues, one for all and one for small batches of the doors; confirms and acks
     actors     3  accept: rows first, then the ack   4  an aggregator for each ERID with work
     providers  5  the waterfall of each field, and the one way to each provider
     store      6  accept, commit, leases, quarantine: every statement named, every decision in a transaction
