@@ -83,7 +83,7 @@ class EnrichmentRoutes:
             ),
             Route(
                 "PUT", _PATH, self.create, "createEnrichment", "Open the ERID, or find it open",
-                one, (400, 409, 413, 415, 422), body=Body("options; may be left out", {JSON: CreateDocument}),
+                one, (400, 404, 409, 413, 415, 422), body=Body("options; may be left out", {JSON: CreateDocument}),
                 body_required=False,
             ),
             Route(
