@@ -203,7 +203,7 @@ async def test_what_a_dead_worker_told_is_seen_no_more(database: Database) -> No
 async def test_nothing_is_written_while_nothing_has_changed(desk: Desk, database: Database) -> None:
     desk.addresses.sandbox.desk.plan(FaultPlan(rates={Fault.QUOTA: 1.0}))
     erid = await desk.push([EMAIL], 3)
-    await desk.stalled(erid, is_to_be=True)
+    await desk.stalled(erid, is_to_be=True, contacts=3)
 
     async def version() -> object:
         async with database.connection() as connection:
