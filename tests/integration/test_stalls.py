@@ -170,7 +170,7 @@ async def test_a_stall_looks_alike_by_every_surface_and_changes_what_a_watcher_s
     desk.addresses.sandbox.desk.plan(FaultPlan(rates={Fault.QUOTA: 1.0}))
     erid = await desk.push([EMAIL], 3)
     before = await desk.reader.enrichment("default", erid)
-    seen = await desk.stalled(erid, is_to_be=True)
+    seen = await desk.stalled(erid, is_to_be=True, contacts=3)
     assert seen.fingerprint != before.fingerprint
     message = enrichment_message(seen)
     assert enrichment_of(message).stalls == seen.stalls
