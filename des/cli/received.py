@@ -77,9 +77,7 @@ def _result_of(message: pb.FieldResult) -> FieldResult:
     return FieldResult(
         state=FieldState(pb.FieldState.Name(message.state).removeprefix(_FIELD).lower()),
         at=decided.timestamp() if decided else 0.0,
-        attempts=tuple(
-            Attempt(call_id=_id_of(one.call_id), **_said(one, _PLAIN_OF_ATTEMPT)) for one in message.attempts
-        ),
+        attempts=tuple(_attempt_of(attempt) for attempt in message.attempts),
         call_id=_id_of(message.call_id),
         **_said(message, _PLAIN),
     )
