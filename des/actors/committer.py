@@ -62,6 +62,7 @@ class Committer:
         self._waiting: deque[Entry] = deque()
         self._wake = asyncio.Event()
         self._enough = asyncio.Event()
+        self._is_urgent = False
         self._tasks = TaskOwner(self.name, vital=True)
         self._taken_at = 0.0
         self._observe: Callable[[float], None] = lambda _: None
@@ -93,6 +94,7 @@ class Committer:
         """Queue a unit; the aggregator hears `committed`, or its keeper that it is stale."""
         self._waiting.append((unit, aggregator))
         self.contacts_waiting += len(unit.rows)
+        self._is_urgent = self._is_urgent or not unit.rows
         self._wake.set()
         if self._is_enough():
             self._enough.set()
@@ -109,9 +111,12 @@ class Committer:
                 self._taken_at = 0.0
 
     def _is_enough(self) -> bool:
-        """Whether a commit is worth its round trips: a group of some size, or most of what is under way."""
+        """Whether a commit is worth its round trips: a group of some size, or most of what is under way.
+
+        A unit without rows is urgent: the handle of a job, or a reservation that others wait for.
+        """
         waiting = self.contacts_waiting
-        return waiting >= LINGER_CONTACTS or waiting * 2 >= self._in_work()
+        return self._is_urgent or waiting >= LINGER_CONTACTS or waiting * 2 >= self._in_work()
 
     async def _gather(self) -> None:
         """Wait a moment for more where much is under way and little of it is here; what is alone is never kept."""
@@ -132,6 +137,7 @@ class Committer:
         group: list[tuple[list[CommitUnit], Aggregator]] = []
         open_: dict[tuple[Aggregator, bool, int], tuple[list[CommitUnit] | None, int]] = {}
         contacts = 0
+        self._is_urgent = False
         while self._waiting and (not group or contacts + len(self._waiting[0][0].rows) <= COMMIT_GROUP_CONTACTS_MAX):
             unit, aggregator = self._waiting.popleft()
             contacts += len(unit.rows)

@@ -96,14 +96,15 @@ async def _write(
     # Calls before rows: whose charge stands where is decided when the call is known to be charged.
     carried = receipts.carried(current)
     settlements = [settlement for unit in units for settlement in unit.settlements]
-    new_for_sure = not retried and sum(len(unit.rows) for unit in current if not unit.resumed) >= COPY_ROWS_MIN
-    changes, standing = await ledger.settle(connection, settlements, receipts.of_new(carried) if new_for_sure else {})
+    # What is copied is new, or the transaction fails: its charges need not be looked at row by row.
+    copied = not retried and sum(len(unit.rows) for unit in current if not unit.resumed) >= COPY_ROWS_MIN
+    changes, standing = await ledger.settle(connection, settlements, receipts.of_new(carried) if copied else {})
     current = await receipts.charge(connection, current, carried, standing)
     await late.expect(connection, current)
     landing = _Landing()
     again = [unit for unit in current if unit.resumed]
     new = await _write_contacts(
-        connection, [unit for unit in current if not unit.resumed] if again else current, retried=retried
+        connection, [unit for unit in current if not unit.resumed] if again else current, copied=copied
     )
     rewritten = await resumption.rewrite(connection, again)
     for unit in current:
@@ -143,9 +144,9 @@ async def _stale(connection: Connection, owner: UUID, units: Sequence[CommitUnit
 
 
 async def _write_contacts(
-    connection: Connection, units: Sequence[CommitUnit], *, retried: bool
+    connection: Connection, units: Sequence[CommitUnit], *, copied: bool
 ) -> set[tuple[str, UUID, UUID, int]] | None:
-    """Write the rows; answer the keys of those that were new, None where all were."""
+    """Write the rows, by COPY where they are to be `copied`; answer the keys of those that were new, None for all."""
     count = sum(len(unit.rows) for unit in units)
     if not count:
         return None
@@ -153,7 +154,7 @@ async def _write_contacts(
         [(unit.tenant, unit.erid, row.batch_id, row.position, row.input, row.fields) for row in unit.rows]
         for unit in units
     )
-    if count >= COPY_ROWS_MIN and not retried:
+    if copied:
         await connection.copy_records_to_table("contact", records=rows, columns=_CONTACT_COLUMNS)
         return None
     columns = list(zip(*rows, strict=True))
