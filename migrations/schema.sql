@@ -1,5 +1,37 @@
 -- Made by `python -m des.store.schema` from the migrations in this folder. Read it, change them.
 
+CREATE TYPE public.call_claim AS (
+	id uuid,
+	tenant text,
+	provider text,
+	operation text,
+	person text,
+	erid uuid,
+	partition smallint,
+	epoch bigint,
+	reserved bigint,
+	reserved_money bigint,
+	fields text,
+	max_age_s double precision,
+	stale_s double precision
+);
+
+CREATE TYPE public.call_end AS (
+	id uuid,
+	state text,
+	outcome text,
+	reason text,
+	reference text,
+	charged bigint,
+	charged_money bigint,
+	handle text,
+	poll_at double precision,
+	answer text,
+	keep_s double precision,
+	epoch bigint,
+	receipt uuid
+);
+
 CREATE FUNCTION public.directory_changed() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -599,4 +631,5 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('20261124000011'),
     ('20261124000012'),
     ('20261124000013'),
-    ('20261124000014');
+    ('20261124000014'),
+    ('20261124000015');

@@ -62,42 +62,37 @@ class PostgresLedger:
                 decisions = await self._decide(connection, claims)
                 failpoints.hit(Failpoint.CLAIM_BEFORE_COMMIT)
         failpoints.hit(Failpoint.CLAIM_COMMITTED_NOT_SENT)
-        return [decisions[claim.id] for claim in claims]
+        return decisions
 
-    async def _decide(self, connection: Connection, claims: Sequence[Claim]) -> dict[UUID, Decision]:
+    async def _decide(self, connection: Connection, claims: Sequence[Claim]) -> Sequence[Decision]:
         decisions: dict[UUID, Decision] = {}
         ours = claims
-        opened = await self._open(connection, claims)
-        if len(opened) < len(claims):
+        rows = [_claim_row(claim) for claim in claims]
+        opened = await self._open(connection, claims, rows)
+        if opened is not None:
             ours = [claim for claim in claims if claim.id in opened]
+            rows = [_claim_row(claim) for claim in ours]
             decisions |= await self._refused(connection, [claim for claim in claims if claim.id not in opened])
-        answered, stale = await _answered(connection, ours)
+        answered, stale = await _answered(connection, ours, rows)
         decisions |= answered
         open_ = [claim for claim in ours if claim.id not in decisions] if decisions else ours
         decisions |= await self._reserve(connection, open_)
         not_sent = [claim.id for claim in ours if claim.id in decisions] if decisions else ()
         if not_sent:
             await connection.execute(_SQL["withdraw_calls"], not_sent)
-        return decisions | {
-            claim.id: Decision(Verdict.CLAIMED, claim.id, payer=claim.erid, stale=stale.get(claim.id))
-            for claim in open_
-            if claim.id not in decisions
-        }
+        if not decisions and not stale:
+            return [Decision(Verdict.CLAIMED, claim.id, payer=claim.erid) for claim in claims]
+        return [
+            decisions.get(claim.id)
+            or Decision(Verdict.CLAIMED, claim.id, payer=claim.erid, stale=stale.get(claim.id))
+            for claim in claims
+        ]
 
-    async def _open(self, connection: Connection, claims: Sequence[Claim]) -> set[UUID]:
-        rows = await connection.fetch(
-            _SQL["open_calls"],
-            [claim.id for claim in claims],
-            *_keys(claims),
-            [claim.erid for claim in claims],
-            [claim.partition for claim in claims],
-            [claim.epoch for claim in claims],
-            [claim.price.credits for claim in claims],
-            [claim.price.money for claim in claims],
-            self._owner,
-            [",".join(claim.fields) for claim in claims],
-        )
-        return {row["id"] for row in rows}
+    async def _open(self, connection: Connection, claims: Sequence[Claim], rows: Sequence[object]) -> set[UUID] | None:
+        """Open a row for each claim; None where all of them stand now, else those that do."""
+        partitions = list({claim.partition for claim in claims})
+        opened = await connection.fetchrow(_SQL["open_calls"], rows, partitions, self._owner)
+        return None if opened is None else set(opened[0] or ())
 
     async def _refused(self, connection: Connection, claims: Sequence[Claim]) -> dict[UUID, Decision]:
         """Decide on claims that did not come to stand: their partition is not ours any more, or their key is open."""
@@ -187,11 +182,16 @@ class PostgresLedger:
 
     async def _reserve_all(self, connection: Connection, claims: Sequence[Claim]) -> bool:
         """Reserve for all of them in one statement; False, and nothing reserved, where that takes a closer look."""
-        wanted: defaultdict[Scope, list[int]] = defaultdict(lambda: [0, 0])
+        prices: defaultdict[tuple[str, str, UUID], list[int]] = defaultdict(lambda: [0, 0])
         for claim in claims:
-            for scope in _scopes(claim):
-                wanted[scope][0] += claim.price.credits
-                wanted[scope][1] += claim.price.money
+            price = prices[claim.key.tenant, claim.key.provider, claim.erid]
+            price[0] += claim.price.credits
+            price[1] += claim.price.money
+        wanted: defaultdict[Scope, list[int]] = defaultdict(lambda: [0, 0])
+        for whose, price in prices.items():
+            for scope in scopes_of(*whose):
+                wanted[scope][0] += price[0]
+                wanted[scope][1] += price[1]
         scopes = sorted(wanted)
         caps = [self._caps.of(scope) for scope in scopes]
         reserved = await connection.fetch(
@@ -285,21 +285,23 @@ async def settle(
     budgets change by, and those of the `receipts` that stand.
     """
     changes = Changes()
-    landed: set[UUID] = set()
-    standing: set[UUID] = set()
     if not settlements:
-        return changes, standing
-    for row in await _settle_calls(connection, settlements, receipts):
-        landed.add(row["id"])
-        if row["receipted"]:
-            standing.add(row["id"])
-        if row["state"] in {CallState.SETTLED, CallState.RELEASED}:
-            changes.settle(
-                scopes_of(row["tenant"], row["provider"], row["erid"]),
-                Amount(row["reserved"], row["reserved_money"]),
-                Amount(row["charged"], row["charged_money"]),
-            )
-    await learning.count(connection, [one for one in settlements if one.call_id in landed])
+        return changes, ()
+    ends, standing = _end_rows(settlements, receipts)
+    rows = await connection.fetch(_SQL["settle_calls"], ends)
+    for row in rows:
+        changes.settle(
+            scopes_of(row["tenant"], row["provider"], row["erid"]),
+            Amount(row["reserved"], row["reserved_money"]),
+            Amount(row["charged"], row["charged_money"]),
+        )
+        standing.difference_update(row["refused"] or ())
+    ended = settlements
+    if not rows or rows[0]["landed"] is not None:
+        landed = {call_id for row in rows for call_id in row["landed"]}
+        standing &= landed
+        ended = [one for one in settlements if one.call_id in landed]
+    await learning.count(connection, ended)
     return changes, standing
 
 
@@ -332,33 +334,62 @@ async def _give_up(connection: Connection, calls: Sequence[UUID]) -> None:
     await changes.write(connection)
 
 
-async def _settle_calls(
-    connection: Connection, settlements: Sequence[Settlement], receipts: Mapping[UUID, UUID]
-) -> Sequence[Mapping[str, Any]]:
-    """End the calls, keep their answers; answer the rows that this ended: what was reserved for whom stands there."""
-    ordered = sorted(settlements, key=lambda settlement: settlement.call_id.int)
+def _end_rows(
+    settlements: Sequence[Settlement], receipts: Mapping[UUID, UUID]
+) -> tuple[Sequence[object], set[UUID]]:
+    """Rows of `call_end`, in order of the calls; and those of the `receipts` that they are to put there."""
     # One row of answers cannot be written twice by a statement: of several for one key the last counts.
-    last = {one.key: one.call_id for one in settlements if one.answer is not None}
-    rows: Sequence[Mapping[str, Any]] = await connection.fetch(
-        _SQL["settle_calls"],
-        [one.call_id for one in ordered],
-        [one.state.value for one in ordered],
-        [one.outcome for one in ordered],
-        [one.reason for one in ordered],
-        [one.answer.reference if one.answer else "" for one in ordered],
-        [one.charged.credits for one in ordered],
-        [one.charged.money for one in ordered],
-        [one.handle for one in ordered],
-        [one.poll_at for one in ordered],
-        [one.answer.values if one.answer and last[one.key] == one.call_id else "" for one in ordered],
-        [one.keep_s for one in ordered],
-        [one.epoch for one in ordered],
-        [receipts.get(one.call_id) for one in ordered],
+    last = {one.key: one for one in settlements if one.answer is not None}
+    receipted: set[UUID] = set()
+    rows: list[object] = []
+    for one in sorted(settlements, key=lambda settlement: settlement.call_id.int):
+        answer = one.answer
+        receipt = receipts.get(one.call_id)
+        if receipt is not None:
+            receipted.add(one.call_id)
+        rows.append(
+            (
+                one.call_id,
+                one.state.value,
+                one.outcome,
+                one.reason,
+                answer.reference if answer else "",
+                one.charged.credits,
+                one.charged.money,
+                one.handle,
+                one.poll_at,
+                answer.values if answer and last[one.key] is one else "",
+                one.keep_s,
+                one.epoch,
+                receipt,
+            )
+        )
+    return rows, receipted
+
+
+def _claim_row(claim: Claim) -> object:
+    """A row of `call_claim`."""
+    key, price = claim.key, claim.price
+    return (
+        claim.id,
+        key.tenant,
+        key.provider,
+        key.operation,
+        key.person,
+        claim.erid,
+        claim.partition,
+        claim.epoch,
+        price.credits,
+        price.money,
+        ",".join(claim.fields),
+        claim.max_age_s,
+        claim.stale_s,
     )
-    return rows
 
 
-async def _answered(connection: Connection, claims: Sequence[Claim]) -> tuple[dict[UUID, Decision], dict[UUID, Answer]]:
+async def _answered(
+    connection: Connection, claims: Sequence[Claim], rows: Sequence[object]
+) -> tuple[dict[UUID, Decision], dict[UUID, Answer]]:
     """Decide on claims whose key was answered, or failed at a moment ago; and what is there for those that fail now.
 
     Looked at after the claim, so that a twin's answer shows.
@@ -367,14 +398,7 @@ async def _answered(connection: Connection, claims: Sequence[Claim]) -> tuple[di
     stale: dict[UUID, Answer] = {}
     if not claims:
         return decisions, stale
-    rows = await connection.fetch(
-        _SQL["fresh_answers"],
-        *_keys(claims),
-        [claim.erid for claim in claims],
-        [claim.max_age_s for claim in claims],
-        [claim.stale_s for claim in claims],
-    )
-    for row in rows:
+    for row in await connection.fetch(_SQL["fresh_answers"], rows):
         claim = claims[row["ordinal"] - 1]
         cost = Amount(row["cost"], row["cost_money"])
         answer = Answer(row["outcome"], row["fields"], row["reference"], cost, age_s=row["age_s"])

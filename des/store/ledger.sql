@@ -4,23 +4,22 @@
 -- name: open_calls
 -- Claims keys that nobody has open, for partitions that this worker holds, which it keeps until the commit (see hold_leases
 -- in commit.sql). Where another transaction is just closing a call, this waits for it, so that the answer it leaves is
--- seen by the next statement.
+-- seen by the next statement. Says nothing where all of them stand now, else which do.
 with held as (
-    select partition, epoch from lease where partition = any($7::smallint[]) and owner = $11 for share
+    select partition, epoch from lease where partition = any($2::smallint[]) and owner = $3 for share
+), opened as (
+    insert into call (
+        id, tenant, provider, operation, person, erid, partition, owner, epoch, state, reserved, reserved_money, fields
+    )
+    select u.id, u.tenant, u.provider, u.operation, u.person, u.erid, u.partition, $3, u.epoch, 'claimed', u.reserved,
+        u.reserved_money, string_to_array(u.fields, ',')
+    from unnest($1::call_claim[]) as u
+    join held h on h.partition = u.partition and h.epoch = u.epoch
+    order by u.tenant, u.provider, u.operation, u.person
+    on conflict (tenant, provider, operation, person) where state in ('claimed', 'pending', 'unknown') do nothing
+    returning id
 )
-insert into call (
-    id, tenant, provider, operation, person, erid, partition, owner, epoch, state, reserved, reserved_money, fields
-)
-select u.id, u.tenant, u.provider, u.operation, u.person, u.erid, u.partition, $11, u.epoch, 'claimed', u.reserved,
-    u.reserved_money, string_to_array(u.fields, ',')
-from unnest(
-    $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::smallint[], $8::bigint[], $9::bigint[],
-    $10::bigint[], $12::text[]
-) as u (id, tenant, provider, operation, person, erid, partition, epoch, reserved, reserved_money, fields)
-join held h on h.partition = u.partition and h.epoch = u.epoch
-order by u.tenant, u.provider, u.operation, u.person
-on conflict (tenant, provider, operation, person) where state in ('claimed', 'pending', 'unknown') do nothing
-returning id;
+select array_agg(id) from opened having count(*) < cardinality($1::call_claim[]);
 
 -- name: open_twins
 -- The open calls of these keys, which kept ours from being claimed, and whose they are.
@@ -54,7 +53,7 @@ returning tenant, provider, erid, reserved, reserved_money;
 -- that may be used when the provider fails, and who has failed a moment ago.
 select k.*
 from (
-    select u.ordinal, a.outcome, a.fields::text as fields, a.reference, a.cost, a.cost_money, a.call_id, c.erid as payer,
+    select u.ordinality as ordinal, a.outcome, a.fields::text as fields, a.reference, a.cost, a.cost_money, a.call_id, c.erid as payer,
         extract(epoch from now() - a.answered_at)::float8 as age_s, a.failure,
         a.outcome <> 'transient' and a.expires_at > now() as fresh,
         a.outcome = 'found' and a.expires_at > now() - make_interval(secs => u.stale_s) as stale,
@@ -64,8 +63,7 @@ from (
             or exists (select from call o where o.id = a.call_id and o.erid = u.erid)
             or exists (select from awaiting w where w.call_id = a.call_id and w.tenant = u.tenant and w.erid = u.erid)
             as young
-    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::float8[], $7::float8[])
-        with ordinality as u (tenant, provider, operation, person, erid, max_age_s, stale_s, ordinal)
+    from unnest($1::call_claim[]) with ordinality as u
     join answer a on a.tenant = u.tenant and a.provider = u.provider and a.operation = u.operation and a.person = u.person
     left join call c on c.id = a.call_id and c.state = 'settled' and c.charged > 0 and not c.receipted
 ) k
@@ -149,7 +147,10 @@ returning b.tenant, b.scope, b.name;
 -- name: settle_calls
 -- Ends open calls, and keeps what was paid for: a newer answer replaces an older one, and a failure stands beside it. A
 -- call that is settled already (an earlier try had landed) is left alone and not counted again. `receipt`: the ERID on a
--- receipt of which the charge stands with this transaction, where it is that ERID's.
+-- receipt of which the charge stands with this transaction, where it is that ERID's; `refused` are those that it is not.
+-- Answers the sums of each ERID, and with `landed` which calls were ended where not all of them were.
+-- `not in` the states of what has ended, and not `in` those of what is open: the planner takes that for the index of open
+-- keys, and then compares each open call with each settlement (half the time of this statement).
 with ended as (
     update call c
     set state = u.state,
@@ -162,16 +163,12 @@ with ended as (
         poll_at = to_timestamp(nullif(u.poll_at, 0)),
         settled_at = case when u.state in ('settled', 'released') then now() end,
         receipted = c.receipted or (u.state = 'settled' and coalesce(u.receipt = c.erid, false))
-    from unnest(
-        $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::text[],
-        $9::float8[], $10::text[], $11::float8[], $12::bigint[], $13::uuid[]
-    ) as u (
-        id, state, outcome, reason, reference, charged, charged_money, handle, poll_at, answer, keep_s, epoch, receipt
-    )
-    where c.id = u.id and c.state in ('claimed', 'pending', 'unknown')
+    from unnest($1::call_end[]) as u
+    where c.id = u.id and c.state not in ('settled', 'released')
         and (u.epoch is null or c.epoch = u.epoch)
     returning c.id, c.tenant, c.provider, c.operation, c.person, c.erid, c.state, c.outcome, c.reason, c.reference,
-        c.reserved, c.reserved_money, c.charged, c.charged_money, c.receipted, u.answer, u.keep_s
+        c.reserved, c.reserved_money, c.charged, c.charged_money, u.receipt is not null and not c.receipted as refused,
+        u.answer, u.keep_s
 ), kept as (
     insert into answer (
         tenant, provider, operation, person, outcome, fields, reference, cost, cost_money, call_id, expires_at
@@ -204,7 +201,15 @@ with ended as (
     on conflict (tenant, provider, operation, person) do update
     set failed_until = excluded.failed_until, failure = excluded.failure
 )
-select id, tenant, provider, erid, state, reserved, reserved_money, charged, charged_money, receipted from ended;
+select tenant, provider, erid,
+    coalesce(sum(reserved) filter (where state in ('settled', 'released')), 0)::bigint as reserved,
+    coalesce(sum(reserved_money) filter (where state in ('settled', 'released')), 0)::bigint as reserved_money,
+    coalesce(sum(charged) filter (where state in ('settled', 'released')), 0)::bigint as charged,
+    coalesce(sum(charged_money) filter (where state in ('settled', 'released')), 0)::bigint as charged_money,
+    array_agg(id) filter (where refused) as refused,
+    case when (select count(*) from ended) < cardinality($1::call_end[]) then array_agg(id) end as landed
+from ended
+group by tenant, provider, erid;
 
 -- name: orphan_calls
 -- At a takeover: whatever an earlier epoch claimed and did not settle may have been sent, and nobody knows.

@@ -61,13 +61,15 @@ async def charge(
     """
     if not carriers:
         return units
+    charged = sum(len(row.charges) for unit in units for row in unit.rows)
+    if len(standing) == len(carriers) == charged:
+        return units
     ours = {call_id: carriers[call_id].place for call_id in standing if call_id in carriers}
     others = {call_id: carrier.place for call_id, carrier in carriers.items() if call_id not in ours}
     if others:
         ours |= {
             row["id"]: others[row["id"]] for row in await connection.fetch(_SQL["take_charges"], *_columns(others))
         }
-    charged = sum(len(row.charges) for unit in units for row in unit.rows)
     if len(ours) == charged:
         return units
     amounts = {
