@@ -9,7 +9,8 @@ of it. `providers` and `store` are blind to each other: both know these.
 """
 
 import enum
-import secrets
+import os
+import random
 import time
 from collections.abc import Collection, Sequence
 from typing import Protocol
@@ -202,8 +203,12 @@ class Ledger(Protocol):
         """
 
 
+_chance = random.Random()  # noqa: S311 - seeded by the system; ids have to differ, not to be secret
+os.register_at_fork(after_in_child=_chance.seed)
+
+
 def new_call_id() -> UUID:
     """A UUIDv7 (RFC 9562, 5.7): ids of calls that are claimed together lie together in the ledger's index."""
     milliseconds = time.time_ns() // 1_000_000
-    tail = secrets.randbits(74)
+    tail = _chance.getrandbits(74)
     return UUID(int=milliseconds << 80 | 7 << 76 | (tail >> 62) << 64 | 2 << 62 | tail & 0x3FFF_FFFF_FFFF_FFFF)

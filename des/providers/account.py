@@ -32,6 +32,11 @@ class Account:
         self._clock = clock
         self._windows = windows
 
+    def permit_now(self) -> Request | None:
+        """Count one request that goes out now; None where it has to wait."""
+        now = self._clock.monotonic()
+        return None if self.limiter.delay_s(now) > 0 else self.limiter.send(now)
+
     async def permit(self) -> Request | None:
         """Count one request that goes out now or after PATIENCE_S at most; None where it would have to wait longer."""
         until = self._clock.monotonic() + PATIENCE_S
@@ -43,11 +48,11 @@ class Account:
 
     def replied(self, request: Request, status: int, headers: Headers) -> None:
         """Hear the head of a reply."""
-        now, time = self._clock.monotonic(), self._clock.time()
+        now = self._clock.monotonic()
+        time = self._clock.time()
         told: list[Told] = []
         for window in self._windows:
-            left = left_in(headers, window)
-            if left is None:
+            if not headers.get(window.left) or (left := left_in(headers, window)) is None:
                 continue
             reset = reset_at(headers, window, time)
             after_s = min(window.per_s, UNTOLD_S_MAX) if reset is None else reset - time

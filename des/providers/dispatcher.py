@@ -232,6 +232,9 @@ class Dispatcher:
         """Wait until a call may go out, and count it. What was taken a moment ago may have to wait again."""
         while (delay := self._gate.delay_s()) > 0:
             await self._clock.sleep(min(delay, LOOK_S))
+        self._go_out(polls=polls)
+
+    def _go_out(self, *, polls: bool = False) -> None:
         self.calls += 1
         self._gate.passed(polls=polls)
 
@@ -248,7 +251,10 @@ class Dispatcher:
             questions = ask.questions if whole else ask.questions[begin:end]
         else:
             questions = [question for ask, begin, end in slices for question in ask.questions[begin:end]]
-        await self._permitted()
+        if self._gate.delay_s() > 0:
+            await self._permitted()
+        else:
+            self._go_out()
         self.in_flight += len(questions)
         try:
             outcomes = await self._ask(questions, slot)

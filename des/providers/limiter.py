@@ -120,7 +120,8 @@ class Limiter:
     def answered(self, request: Request, now: float, told: Sequence[Told] = ()) -> None:
         """Hear that a request was answered, and what its reply tells."""
         self.in_flight -= 1
-        request.late_s = self._fastest.late_s(request, now)
+        if self._windows:
+            request.late_s = self._fastest.late_s(request, now)
         for one in told:
             remaining = self._told.get(one.window)
             if remaining is None:

@@ -27,6 +27,7 @@ from des.errors import TransientError
 from des.failpoints import Failpoint
 from des.ledger import (
     NOTHING,
+    Amount,
     CallState,
     Claim,
     Decision,
@@ -91,6 +92,7 @@ class PaidDispatcher(Dispatcher):
         self._ledger = ledger
         self._terms = terms
         self._twins: dict[Key, list[Paying]] = {}
+        self._prices: dict[tuple[str, ...], tuple[str, Amount]] = {}
         self.collector = Collector(
             provider,
             clock,
@@ -228,8 +230,13 @@ class PaidDispatcher(Dispatcher):
         person = person_key(question.contact)
         if not person:
             return None
-        key = Key(question.tenant, self.traits.name, self.traits.operation_of(question.fields), person)
-        return Paying(ask, index, key, self._terms.amount(self.traits.price_max(question.fields)))
+        fields = question.fields
+        known = self._prices.get(fields)
+        if known is None:
+            known = self.traits.operation_of(fields), self._terms.amount(self.traits.price_max(fields))
+            self._prices[fields] = known
+        operation, price = known
+        return Paying(ask, index, Key(question.tenant, self.traits.name, operation, person), price)
 
     def _claim(self, one: Paying) -> Claim:
         asker = one.ask.asker
@@ -322,7 +329,10 @@ class PaidDispatcher(Dispatcher):
         return load
 
     async def _send(self, load: list[Paying], slot: asyncio.Task[Any]) -> None:
-        await self._permitted()
+        if self._gate.delay_s() > 0:
+            await self._permitted()
+        else:
+            self._go_out()
         self.in_flight += len(load)
         try:
             outcomes = await self._ask([one.question for one in load], slot)
@@ -408,6 +418,11 @@ class PaidDispatcher(Dispatcher):
 
     def _tell_all(self, one: Paying, outcome: Outcome, source: Source, settlement: Settlement | None = None) -> None:
         """Answer the question and its twins; one of the ERID whose call it was has paid, the others were spared it."""
+        if outcome.cost and one.payer is one.ask.erid and not self._twins.get(one.key):
+            self._twins.pop(one.key, None)
+            told = msgspec.structs.replace(outcome, call_id=one.call_id)
+            self._hearing.add(one.ask, one.index, told, settlement)
+            return
         everyone = self._with_twins(one)
         paid = next((each for each in everyone if outcome.cost and each.ask.erid == one.payer), None)
         # The settlement is committed no later than the receipt that shows its charge.

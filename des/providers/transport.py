@@ -124,7 +124,7 @@ class Transport:
             raise NotSent(Fault.UNSENDABLE) from error
         if self._account is None:
             return await self._exchange(call)
-        permit = await self._account.permit()
+        permit = self._account.permit_now() or await self._account.permit()
         if permit is None:
             raise NotSent(Fault.NO_PERMIT)
         heard = False
