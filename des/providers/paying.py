@@ -1,5 +1,6 @@
 """A question on its way through the ledger, what it may cost, and how its outcome is written there."""
 
+import functools
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from des.providers.contract import Outcome, OutcomeKind, Question, Traits, Unkno
 from des.providers.segments import segment_of
 
 _values = msgspec.json.Decoder(dict[str, Value])
+_encode = msgspec.json.Encoder().encode
 
 DAY_S = 86_400.0
 LATE_KEPT_S = DAY_S
@@ -40,7 +42,7 @@ class Terms:
 
     def amount(self, cost: float) -> Amount:
         """Credits, with the money they cost."""
-        return Amount(millionths(cost), millionths(cost * self.credit_price))
+        return _amount(cost, self.credit_price)
 
     def settlement(self, one: "Paying", outcome: Outcome, state: CallState) -> Settlement:
         """How a call ended, with the answer to be kept where it is settled."""
@@ -66,7 +68,7 @@ class Terms:
         charged = self.amount(outcome.cost) if state is CallState.SETTLED else NOTHING
         answer = None
         if state is CallState.SETTLED:
-            values = msgspec.json.encode(outcome.values).decode()
+            values = str(_encode(outcome.values), "utf-8")
             answer = Answer(outcome.kind.value, values, outcome.reference, charged)
         return Settlement(
             call_id,
@@ -113,6 +115,12 @@ class Paying:
     def max_age_s(self) -> float | None:
         """How old a kept answer may be for it; None: as old as it is kept."""
         return self.ask.asker.options.max_age_s
+
+
+@functools.lru_cache(1_024)
+def _amount(cost: float, credit_price: float) -> Amount:
+    """Vendors have few prices."""
+    return Amount(millionths(cost), millionths(cost * credit_price))
 
 
 def _lesson(question: Question, outcome: Outcome) -> Lesson | None:
