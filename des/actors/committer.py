@@ -1,10 +1,10 @@
 """6 commit: takes whatever finished, from all actors, and writes it in one transaction, then takes what came meanwhile.
 
-Load makes the group larger, not the latency. Where a whole group waits beside the one that is being written, and nothing
-in it is about money or is there already, it is written at the same time: rows of contacts are keyed by position, and the
-rows that count them are locked in order. A commit whose reply was lost is tried again as it was, and is a no-op
-where it had landed. A unit that Postgres refuses is found by halving the group; its contacts end as failed with the
-reason, what could not be stored goes to quarantine, its neighbours commit.
+Load makes the group larger, not the latency. Where many contacts wait beside the group that is being written, and
+nothing of them is about money or is there already, they are written at the same time: rows of contacts are keyed by
+position, and the rows that count them are locked in order. A commit whose reply was lost is tried again as it was, and
+is a no-op where it had landed. A unit that Postgres refuses is found by halving the group; its contacts end as failed
+with the reason, what could not be stored goes to quarantine, its neighbours commit.
 """
 
 import asyncio

@@ -27,7 +27,6 @@ from des.errors import TransientError
 from des.failpoints import Failpoint
 from des.ledger import (
     NOTHING,
-    Amount,
     CallState,
     Claim,
     Decision,
@@ -36,9 +35,9 @@ from des.ledger import (
     Saving,
     Settlement,
     Verdict,
-    new_call_id,
 )
 from des.providers.ask import Ask, Asker
+from des.providers.claims import Claims
 from des.providers.collector import Collector
 from des.providers.contract import (
     Collects,
@@ -52,7 +51,6 @@ from des.providers.contract import (
 from des.providers.dispatcher import Dispatcher, Slices
 from des.providers.hearing import Hearing
 from des.providers.loads import Loads
-from des.providers.names import person_key
 from des.providers.overdue import current_task
 from des.providers.paying import Paying, Terms, as_first_asked, outcome_of, stale_outcome
 from des.providers.room import Room
@@ -92,7 +90,7 @@ class PaidDispatcher(Dispatcher):
         self._ledger = ledger
         self._terms = terms
         self._twins: dict[Key, list[Paying]] = {}
-        self._prices: dict[tuple[str, ...], tuple[str, Amount]] = {}
+        self._claims = Claims(provider.traits, terms)
         self.collector = Collector(
             provider,
             clock,
@@ -203,7 +201,7 @@ class PaidDispatcher(Dispatcher):
         asked: list[Paying] = []
         for ask, begin, end in slices:
             for index in range(begin, end):
-                one = self._paying(ask, index)
+                one = self._claims.paying(ask, index)
                 if one is None:
                     self._hearing.add(ask, index, NO_PERSON)
                 elif one.key in self._twins:
@@ -211,7 +209,7 @@ class PaidDispatcher(Dispatcher):
                 else:
                     self._twins[one.key] = []
                     asked.append(one)
-        decisions = await self._decided([self._claim(one) for one in asked]) if asked else []
+        decisions = await self._decided([self._claims.claim(one) for one in asked]) if asked else []
         claimed = [one for one, decision in zip(asked, decisions, strict=True) if self._is_to_be_sent(one, decision)]
         self._tell_unless_busy()
         return claimed
@@ -224,39 +222,6 @@ class PaidDispatcher(Dispatcher):
             except TransientError as error:
                 log.warning(Event.CLAIM_RETRIED, provider=self.traits.name, error=str(error), claims=len(claims))
             await self._clock.sleep(TWIN_LOOK_S)
-
-    def _paying(self, ask: Ask, index: int) -> Paying | None:
-        question = ask.questions[index]
-        person = person_key(question.contact)
-        if not person:
-            return None
-        fields = question.fields
-        known = self._prices.get(fields)
-        if known is None:
-            known = self.traits.operation_of(fields), self._terms.amount(self.traits.price_max(fields))
-            self._prices[fields] = known
-        operation, price = known
-        return Paying(ask, index, Key(question.tenant, self.traits.name, operation, person), price)
-
-    def _claim(self, one: Paying) -> Claim:
-        asker = one.ask.asker
-        one.call_id = new_call_id()
-        free = self.traits.replay is not Replay.NEVER_FREE
-        again = not free and self._terms.unknown is UnknownPolicy.RETRY
-        return Claim(
-            one.call_id,
-            one.key,
-            one.ask.erid,
-            asker.partition,
-            asker.epoch,
-            one.price,
-            free,
-            again,
-            one.question.fields,
-            self.traits.replay_after_s,
-            one.max_age_s,
-            self._terms.stale_s,
-        )
 
     def _is_to_be_sent(self, one: Paying, decision: Decision) -> bool:
         """Do what the verdict asks for; True where the call has to be made."""

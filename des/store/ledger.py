@@ -83,8 +83,7 @@ class PostgresLedger:
         if not decisions and not stale:
             return [Decision(Verdict.CLAIMED, claim.id, payer=claim.erid) for claim in claims]
         return [
-            decisions.get(claim.id)
-            or Decision(Verdict.CLAIMED, claim.id, payer=claim.erid, stale=stale.get(claim.id))
+            decisions.get(claim.id) or Decision(Verdict.CLAIMED, claim.id, payer=claim.erid, stale=stale.get(claim.id))
             for claim in claims
         ]
 
@@ -334,9 +333,7 @@ async def _give_up(connection: Connection, calls: Sequence[UUID]) -> None:
     await changes.write(connection)
 
 
-def _end_rows(
-    settlements: Sequence[Settlement], receipts: Mapping[UUID, UUID]
-) -> tuple[Sequence[object], set[UUID]]:
+def _end_rows(settlements: Sequence[Settlement], receipts: Mapping[UUID, UUID]) -> tuple[Sequence[object], set[UUID]]:
     """Rows of `call_end`, in order of the calls; and those of the `receipts` that they are to put there."""
     # One row of answers cannot be written twice by a statement: of several for one key the last counts.
     last = {one.key: one for one in settlements if one.answer is not None}

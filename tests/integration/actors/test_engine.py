@@ -23,6 +23,7 @@ from des.store.contract import Commit, CommitUnit, ContactRow, partition_of
 from des.store.postgres import Database
 from des.store.work import PostgresWorkStore
 from des.wire.document import decode_json
+from tests.integration.broker.waiting import until
 
 FIELDS = frozenset({"email"})
 
@@ -100,11 +101,6 @@ class Rig:
         async with asyncio.timeout(20):
             for _ in range(calls):
                 await self.people.calls_waiting.acquire()
-
-    async def until_committing(self) -> None:
-        async with asyncio.timeout(20):
-            while not self.engine.committer.oldest_s():
-                await asyncio.sleep(0.001)
 
     async def told_of_commit(self) -> None:
         async with asyncio.timeout(20):
@@ -312,7 +308,7 @@ async def test_what_waits_is_written_beside_what_is_held_up(rig: Rig) -> None:
         await rig.told_of_calls(1)
         await connection.fetch("select from enrichment where erid = $1 for update", held_up)
         rig.people.open.set()
-        await rig.until_committing()
+        await until(lambda: rig.engine.committer.oldest_s() > 0)
         await rig.accept(batch(other, *[f"n{index}" for index in range(BESIDE_CONTACTS_MIN)]))
         await rig.commits(BESIDE_CONTACTS_MIN)
         assert (await progress(rig, held_up))[1] == 0
