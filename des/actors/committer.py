@@ -1,10 +1,8 @@
 """6 commit: takes whatever finished, from all actors, and writes it in one transaction, then takes what came meanwhile.
 
-Load makes the group larger, not the latency. Where many contacts wait beside the group that is being written, and
-nothing of them is about money or is there already, they are written at the same time: rows of contacts are keyed by
-position, and the rows that count them are locked in order. A commit whose reply was lost is tried again as it was, and
-is a no-op where it had landed. A unit that Postgres refuses is found by halving the group; its contacts end as failed
-with the reason, what could not be stored goes to quarantine, its neighbours commit.
+Load makes the group larger, not the latency. A commit whose reply was lost is tried again as it was, and is a no-op
+where it had landed. A unit that Postgres refuses is found by halving the group; its contacts end as failed with the
+reason, what could not be stored goes to quarantine, its neighbours commit.
 """
 
 import asyncio
@@ -35,10 +33,6 @@ round trips (1 to 2 ms, a quarter of the CPU of `bench http_calls` before), hard
 JOINED_CONTACTS_MAX = 256
 """Contacts of units that are joined: a poisoned one makes its neighbours in the unit commit one by one."""
 
-BESIDE_CONTACTS_MIN = 1_000
-"""Contacts that have to wait for a second transaction to be worth its price beside the first: with it the service
-encodes one group while Postgres writes the other (a tenth more contacts a second, bench end_to_end)."""
-
 Entry = tuple[CommitUnit, Aggregator]
 
 
@@ -68,10 +62,9 @@ class Committer:
         self._waiting: deque[Entry] = deque()
         self._wake = asyncio.Event()
         self._enough = asyncio.Event()
-        self._crowd = asyncio.Event()
         self._is_urgent = False
         self._tasks = TaskOwner(self.name, vital=True)
-        self._taken_at: deque[float] = deque()
+        self._taken_at = 0.0
         self._observe: Callable[[float], None] = lambda _: None
         self.contacts_waiting = 0
         self.groups = 0
@@ -82,7 +75,6 @@ class Committer:
     async def start(self) -> None:
         """Start committing."""
         self._tasks.spawn(self._run(), "commit")
-        self._tasks.spawn(self._run_beside(), "commit beside")
 
     async def stop(self) -> None:
         """Stop committing; what is not committed is still open in Postgres."""
@@ -95,8 +87,8 @@ class Committer:
         self._observe = observe
 
     def oldest_s(self) -> float:
-        """Seconds since the oldest group that is being committed was taken; 0 when there is none."""
-        return self._clock.monotonic() - self._taken_at[0] if self._taken_at else 0.0
+        """Seconds since the group that is being committed was taken; 0 when there is none."""
+        return self._clock.monotonic() - self._taken_at if self._taken_at else 0.0
 
     def submit(self, unit: CommitUnit, aggregator: Aggregator) -> None:
         """Queue a unit; the aggregator hears `committed`, or its keeper that it is stale."""
@@ -106,8 +98,6 @@ class Committer:
         self._wake.set()
         if self._is_enough():
             self._enough.set()
-        if self.contacts_waiting >= BESIDE_CONTACTS_MIN:
-            self._crowd.set()
 
     async def _run(self) -> None:
         while True:
@@ -115,29 +105,10 @@ class Committer:
             self._wake.clear()
             while self._waiting:
                 await self._gather()
-                await self._commit_taken(self._take())
-
-    async def _run_beside(self) -> None:
-        """Commit beside `_run` what may land before or after anything else, where there is much of it."""
-        while True:
-            await self._crowd.wait()
-            self._crowd.clear()
-            while self._taken_at and self.contacts_waiting >= BESIDE_CONTACTS_MIN:
-                group = self._take(plain_only=True)
-                if not group:
-                    break
-                await self._commit_taken(group)
-
-    async def _commit_taken(self, group: list[Entry]) -> None:
-        if not group:
-            return
-        taken_at = self._clock.monotonic()
-        self._taken_at.append(taken_at)
-        try:
-            await self._commit(group)
-        finally:
-            self._taken_at.remove(taken_at)
-        self._observe(self._clock.monotonic() - taken_at)
+                self._taken_at = self._clock.monotonic()
+                await self._commit(self._take())
+                self._observe(self._clock.monotonic() - self._taken_at)
+                self._taken_at = 0.0
 
     def _is_enough(self) -> bool:
         """Whether a commit is worth its round trips: a group of some size, or most of what is under way.
@@ -158,19 +129,16 @@ class Committer:
         except TimeoutError:
             return
 
-    def _take(self, *, plain_only: bool = False) -> list[Entry]:
+    def _take(self) -> list[Entry]:
         """Units that wait, up to the bound of a group, at least one; small ones of an actor are joined to one.
 
         Providers that are asked one contact a call make units of one contact, and each has its price in the commit.
-        `plain_only`: those before the first that is not plain.
         """
         group: list[tuple[list[CommitUnit], Aggregator]] = []
         open_: dict[tuple[Aggregator, bool, int], tuple[list[CommitUnit] | None, int]] = {}
         contacts = 0
-        self._is_urgent = self._is_urgent and plain_only
+        self._is_urgent = False
         while self._waiting and (not group or contacts + len(self._waiting[0][0].rows) <= COMMIT_GROUP_CONTACTS_MAX):
-            if plain_only and not is_plain(self._waiting[0][0]):
-                break
             unit, aggregator = self._waiting.popleft()
             contacts += len(unit.rows)
             key = (aggregator, unit.resumed, unit.options_revision)
@@ -260,13 +228,6 @@ class Committer:
         self.contacts += landed
         self.fields.update({state.value: n for state, n in commit.fields.items()})
         self._on_committed(commit, landed)
-
-
-def is_plain(unit: CommitUnit) -> bool:
-    """Whether nothing of it depends on another unit: new rows, without money, and none that a raised cap resumes."""
-    if unit.settlements or unit.savings or unit.resumed or not unit.rows:
-        return False
-    return not any(row.charges or row.awaits or FieldState.OVER_BUDGET in row.states for row in unit.rows)
 
 
 def _joined(units: Sequence[CommitUnit]) -> CommitUnit:

@@ -10,20 +10,18 @@ import msgspec
 import pytest
 
 from des.actors.aggregator import Aggregator
-from des.actors.committer import BESIDE_CONTACTS_MIN, LINGER_S, is_plain
+from des.actors.committer import LINGER_S
 from des.actors.engine import Engine
 from des.actors.mail import Mail
 from des.clock import SystemClock
-from des.contact import ContactBatch, FieldState
-from des.ledger import NOTHING, CallState, Key, Saving, Settlement
+from des.contact import ContactBatch
 from des.providers.contract import MISS, Outcome, OutcomeKind, Question, Traits, Value
 from des.providers.dispatcher import Dispatcher
 from des.providers.waterfall import Waterfall
-from des.store.contract import Commit, CommitUnit, ContactRow, partition_of
+from des.store.contract import Commit, partition_of
 from des.store.postgres import Database
 from des.store.work import PostgresWorkStore
 from des.wire.document import decode_json
-from tests.integration.broker.waiting import until
 
 FIELDS = frozenset({"email"})
 
@@ -96,11 +94,6 @@ class Rig:
             while self.committed < contacts:
                 self._changed.clear()
                 await self._changed.wait()
-
-    async def told_of_calls(self, calls: int) -> None:
-        async with asyncio.timeout(20):
-            for _ in range(calls):
-                await self.people.calls_waiting.acquire()
 
     async def told_of_commit(self) -> None:
         async with asyncio.timeout(20):
@@ -298,43 +291,3 @@ async def test_contacts_that_trickle_in_share_commits(database: Database) -> Non
     assert await progress(rig, erid) == (400, 400, 1, 1, 400, 0, 0, 0, 1)
     # However slow the machine: one for each moment, and for each halving of what is under way at the end.
     assert groups <= moments + 15
-
-
-async def test_what_waits_is_written_beside_what_is_held_up(rig: Rig) -> None:
-    held_up, other = uuid4(), uuid4()
-    rig.people.open.clear()
-    async with rig.database.transaction() as connection:
-        await rig.accept(batch(held_up, "ann"))
-        await rig.told_of_calls(1)
-        await connection.fetch("select from enrichment where erid = $1 for update", held_up)
-        rig.people.open.set()
-        await until(lambda: rig.engine.committer.oldest_s() > 0)
-        await rig.accept(batch(other, *[f"n{index}" for index in range(BESIDE_CONTACTS_MIN)]))
-        await rig.commits(BESIDE_CONTACTS_MIN)
-        assert (await progress(rig, held_up))[1] == 0
-        assert (await progress(rig, other))[1] == BESIDE_CONTACTS_MIN
-    await rig.commits(BESIDE_CONTACTS_MIN + 1)
-    assert (await progress(rig, held_up))[1] == 1
-
-
-CALL, ERID = uuid4(), uuid4()
-ROW = ContactRow(uuid4(), 0, 0, "{}", "{}", (FieldState.FOUND,), 1)
-PLAIN = CommitUnit("default", ERID, 0, 1, [ROW])
-ENDED = Settlement(CALL, Key("default", "people", "email", "ann"), CallState.SETTLED)
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"rows": []},
-        {"resumed": True},
-        {"settlements": [ENDED]},
-        {"savings": [Saving("default", ERID, NOTHING)]},
-        {"rows": [ROW, msgspec.structs.replace(ROW, position=1, charges=(CALL,))]},
-        {"rows": [ROW, msgspec.structs.replace(ROW, position=1, awaits=(CALL,))]},
-        {"rows": [ROW, msgspec.structs.replace(ROW, position=1, states=(FieldState.OVER_BUDGET,))]},
-    ],
-)
-def test_nothing_that_depends_on_another_unit_is_written_beside_it(changed: dict[str, Any]) -> None:
-    assert is_plain(PLAIN)
-    assert not is_plain(msgspec.structs.replace(PLAIN, **changed))
