@@ -66,8 +66,8 @@ TWIN_LOOK_S = 0.25
 REPLAY_LOOK_S = 5.0
 """An unknown call that may be replayed is tried this often until it is old enough (see store/ledger.py)."""
 
-REFUSALS = frozenset({OutcomeKind.RATE_LIMITED, OutcomeKind.QUOTA_EXHAUSTED, OutcomeKind.UNAUTHORIZED})
-"""What a vendor says to everybody who asks now."""
+REFUSALS = (OutcomeKind.RATE_LIMITED, OutcomeKind.QUOTA_EXHAUSTED, OutcomeKind.UNAUTHORIZED)
+"""What a vendor says to everybody who asks now. No set: an enum's hash is Python's, its identity is not."""
 NO_PERSON = Outcome(OutcomeKind.INVALID_INPUT, reason="NO_IDENTITY: nothing says who the person is")
 NOT_SENT = Outcome(OutcomeKind.TRANSIENT, reason="WITHDRAWN")
 

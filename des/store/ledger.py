@@ -335,11 +335,13 @@ async def _give_up(connection: Connection, calls: Sequence[UUID]) -> None:
 
 def _end_rows(settlements: Sequence[Settlement], receipts: Mapping[UUID, UUID]) -> tuple[Sequence[object], set[UUID]]:
     """Rows of `call_end`, in order of the calls; and those of the `receipts` that they are to put there."""
-    # One row of answers cannot be written twice by a statement: of several for one key the last counts.
-    last = {one.key: one for one in settlements if one.answer is not None}
+    # A statement writes a row once: of several ends of a call, and of several answers for a key, the last counts. A call
+    # has two where Postgres was away between a job's handle and its answer.
+    ends = {one.call_id: one for one in settlements}.values()
+    last = {one.key: one for one in ends if one.answer is not None}
     receipted: set[UUID] = set()
     rows: list[object] = []
-    for one in sorted(settlements, key=lambda settlement: settlement.call_id.int):
+    for one in sorted(ends, key=lambda settlement: settlement.call_id.int):
         answer = one.answer
         receipt = receipts.get(one.call_id)
         if receipt is not None:

@@ -280,6 +280,16 @@ async def test_a_handle_is_found_again(leased: Database) -> None:
     assert (decision.verdict, decision.call_id, decision.handle) == (Verdict.PENDING, sent.id, "job 7")
 
 
+async def test_of_two_ends_of_a_call_in_one_commit_the_last_counts(leased: Database) -> None:
+    first = claim("n:doe")
+    await ledger_of(leased).claim([first])
+    pending = msgspec.structs.replace(settlement(first, CallState.PENDING, None), handle="job 1", poll_at=1.0)
+    await settle(leased, pending, settlement(first))
+    assert await budget(leased, "tenant") == (0, 0, PRICE.credits, PRICE.money, 0)
+    (decision,) = await ledger_of(leased).claim([claim("n:doe", OTHER_ERID)])
+    assert decision.verdict is Verdict.ANSWERED
+
+
 async def test_savings_are_counted(leased: Database) -> None:
     await settle(leased, savings=(Saving("default", ERID, PRICE),))
     assert (await budget(leased, "erid", str(ERID)))[4] == PRICE.credits
