@@ -335,8 +335,8 @@ async def _give_up(connection: Connection, calls: Sequence[UUID]) -> None:
 
 def _end_rows(settlements: Sequence[Settlement], receipts: Mapping[UUID, UUID]) -> tuple[Sequence[object], set[UUID]]:
     """Rows of `call_end`, in order of the calls; and those of the `receipts` that they are to put there."""
-    # A statement writes a row once: of several ends of a call, and of several answers for a key, the last counts. A call
-    # has two where Postgres was away between a job's handle and its answer.
+    # A statement writes a row once: of several ends of a call, and of several answers for a key, the last counts. A
+    # call has two where Postgres was away between a job's handle and its answer.
     ends = {one.call_id: one for one in settlements}.values()
     last = {one.key: one for one in ends if one.answer is not None}
     receipted: set[UUID] = set()
