@@ -48,11 +48,11 @@ class Account:
 
     def replied(self, request: Request, status: int, headers: Headers) -> None:
         """Hear the head of a reply."""
-        now = self._clock.monotonic()
-        time = self._clock.time()
+        now, time = self._clock.monotonic(), self._clock.time()
         told: list[Told] = []
         for window in self._windows:
-            if not headers.get(window.left) or (left := left_in(headers, window)) is None:
+            left = left_in(headers, window)
+            if left is None:
                 continue
             reset = reset_at(headers, window, time)
             after_s = min(window.per_s, UNTOLD_S_MAX) if reset is None else reset - time

@@ -230,13 +230,16 @@ class Dispatcher:
 
     async def _permitted(self, *, polls: bool = False) -> None:
         """Wait until a call may go out, and count it. What was taken a moment ago may have to wait again."""
-        while (delay := self._gate.delay_s()) > 0:
-            await self._clock.sleep(min(delay, LOOK_S))
-        self._go_out(polls=polls)
+        while not self._goes_out(polls=polls):
+            await self._clock.sleep(min(self._gate.delay_s(), LOOK_S))
 
-    def _go_out(self, *, polls: bool = False) -> None:
+    def _goes_out(self, *, polls: bool = False) -> bool:
+        """Count a call that may go out now; False where it has to wait."""
+        if self._gate.delay_s() > 0:
+            return False
         self.calls += 1
         self._gate.passed(polls=polls)
+        return True
 
     def _tell_gate(self, *, failed: bool, answered: bool) -> None:
         if self._gate.heard(failed=failed, answered=answered):
@@ -251,10 +254,8 @@ class Dispatcher:
             questions = ask.questions if whole else ask.questions[begin:end]
         else:
             questions = [question for ask, begin, end in slices for question in ask.questions[begin:end]]
-        if self._gate.delay_s() > 0:
+        if not self._goes_out():  # nearly always at once: no coroutine for that
             await self._permitted()
-        else:
-            self._go_out()
         self.in_flight += len(questions)
         try:
             outcomes = await self._ask(questions, slot)

@@ -14,16 +14,13 @@ class Overdue:
     def __init__(self, limit_s: float) -> None:
         """Take the seconds a call may last."""
         self._limit_s = limit_s
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._began: dict[asyncio.Task[Any], float] = {}
         self._cancelled: set[asyncio.Task[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, task: asyncio.Task[Any]) -> None:
         """Enter a call with the current task; it is in one call at a time."""
-        loop = self._loop
-        if loop is None:
-            loop = self._loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
         self._began[task] = loop.time()
         if self._timer is None:
             self._timer = loop.call_later(self._limit_s, self._look)

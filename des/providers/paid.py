@@ -294,10 +294,8 @@ class PaidDispatcher(Dispatcher):
         return load
 
     async def _send(self, load: list[Paying], slot: asyncio.Task[Any]) -> None:
-        if self._gate.delay_s() > 0:
+        if not self._goes_out():
             await self._permitted()
-        else:
-            self._go_out()
         self.in_flight += len(load)
         try:
             outcomes = await self._ask([one.question for one in load], slot)
@@ -383,7 +381,7 @@ class PaidDispatcher(Dispatcher):
 
     def _tell_all(self, one: Paying, outcome: Outcome, source: Source, settlement: Settlement | None = None) -> None:
         """Answer the question and its twins; one of the ERID whose call it was has paid, the others were spared it."""
-        if outcome.cost and one.payer is one.ask.erid and not self._twins.get(one.key):
+        if outcome.cost and one.payer is one.ask.erid and not self._twins.get(one.key):  # nearly every paid call
             self._twins.pop(one.key, None)
             told = msgspec.structs.replace(outcome, call_id=one.call_id)
             self._hearing.add(one.ask, one.index, told, settlement)

@@ -151,14 +151,14 @@ class MoneyTrial(Trial):
             while await database.fetchval(_LATE):
                 await clock.sleep(LOOK_S)
 
-    async def unknown_without_a_contact(self) -> list[str]:
-        """Calls without an answer for which no contact has failed: somebody should have asked again."""
+    async def unknown(self) -> list[str]:
+        """Calls without an answer, why, and whether a contact has failed for want of it."""
         async with self.database() as database:
             rows = await database.fetch(
-                "select c.id, c.reason from call c where c.state = 'unknown'"
-                " and not exists (select from awaiting a where a.call_id = c.id)"
+                "select c.id, c.reason, exists (select from awaiting a where a.call_id = c.id) as has_failed"
+                " from call c where c.state = 'unknown'"
             )
-        return [f"{row['id']}: {row['reason']}" for row in rows]
+        return [f"{row['id']}: {row['reason']}, a contact has failed: {row['has_failed']}" for row in rows]
 
     async def _audit(self) -> None:
         """`des audit` finds nothing wrong either, the vendor's bill included."""

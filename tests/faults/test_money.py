@@ -88,11 +88,7 @@ async def test_killed_again_and_again_under_all_faults_the_books_agree(open_tria
         books = await life.books()
         assert len(set(how)) > 2
         assert books.charged > 0
-        if vendor == "pdl":
-            assert books.unknown
-        else:  # asked again for nothing, and open only where each of a contact's tries met a fault
-            assert await life.unknown_without_a_contact() == []
-            assert len(books.unknown) * 100 <= len(books.calls)
+        assert is_settled_whole(books) is (vendor != "pdl"), await life.unknown()
 
 
 async def test_a_cap_holds_however_it_dies(open_trial: Open) -> None:
