@@ -9,6 +9,7 @@ import asyncpg
 
 from bench.figures import Sample
 from des.ledger import MILLION
+from des.limits import PARTITIONS
 
 COPY_ROWS = 5_000
 """Rows of one transaction of the raw COPY: as many as DES commits together at most."""
@@ -24,6 +25,7 @@ _SOURCES = """
     select coalesce(nullif(fields -> $1 ->> 'source', ''), 'provider') as source, count(*)::int as contacts
     from contact where fields -> $1 ->> 'state' = 'found' group by 1 order by 1
 """
+_HOLDERS = "select count(*)::int from lease where owner is not null group by owner"
 _TWIN = """
     create table contact_twin (like contact including all) partition by hash (tenant, erid);
     do $$ begin for remainder in 0..7 loop
@@ -91,6 +93,15 @@ class Observer:
                 )
             await asyncio.sleep(every_s)
         return samples
+
+    async def shared_by(self, workers: int) -> None:
+        """Return when so many workers hold the partitions, as evenly as they can be. TimeoutError on a stall."""
+        async with asyncio.timeout(STALLED_S):
+            while True:
+                held = [row[0] for row in await self.connection.fetch(_HOLDERS)]
+                if len(held) == workers and sum(held) == PARTITIONS and max(held) - min(held) <= workers:
+                    return
+                await asyncio.sleep(0.1)
 
     async def settle(self) -> None:
         """Return when every event has left the outbox."""

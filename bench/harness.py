@@ -22,7 +22,7 @@ import asyncpg
 from bench.database import Observer
 from bench.figures import Rate
 from bench.population import Population
-from bench.processes import Measured, running
+from bench.processes import Measured, Together, running
 from bench.queue import Outgoing, Queue
 from des.config import FIELDS_DEFAULT
 from des.contact import TENANT_DEFAULT, FieldType
@@ -68,7 +68,7 @@ class Rig:
         """Run a module of `bench` as a process that says on its first line what it has to say."""
         return running(f"bench.{module}", arguments, {}, self.folder)
 
-    async def pushed_through(self, service: Measured, messages: Sequence[Outgoing], contacts: int) -> Rate:
+    async def pushed_through(self, service: Measured | Together, messages: Sequence[Outgoing], contacts: int) -> Rate:
         """Publish to a service that is idle; the clock runs from the first publish to the last commit."""
         cpu_s, started = service.cpu_s(), time.monotonic()
         await self.queue.publish(messages)

@@ -50,6 +50,18 @@ class Measured:
         return int(line.split()[1]) * 1024 / 1e6
 
 
+class Together:
+    """Several of them, as one service."""
+
+    def __init__(self, processes: Sequence[Measured]) -> None:
+        """Take them."""
+        self._processes = tuple(processes)
+
+    def cpu_s(self) -> float:
+        """See Measured: of all of them."""
+        return sum(process.cpu_s() for process in self._processes)
+
+
 @contextlib.asynccontextmanager
 async def running(
     module: str, arguments: Sequence[str], environment: Mapping[str, str], folder: Path

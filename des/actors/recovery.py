@@ -19,6 +19,8 @@ log = logger(__name__)
 
 ERIDS_PER_PAGE = 500
 RETRY_S = 0.5
+REST_S = 0.05
+"""Between two looks: what the other workers accept meanwhile is found by one, and loaded together."""
 
 
 class Finds(Protocol):
@@ -78,8 +80,12 @@ class Recovery:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._dirty and self._router is not None:
-                await self._scan(self._dirty.pop(), self._router)
+            if self._router is None:
+                continue
+            dirty, self._dirty = self._dirty, set()
+            for partition in sorted(dirty):
+                await self._scan(partition, self._router)
+            await self._clock.sleep(REST_S)
 
     async def _scan(self, partition: int, router: Finds) -> None:
         """Have every ERID of the partition that has open batches made known to the router, page by page."""
