@@ -2,8 +2,8 @@
 
 Contacts a second from the queue to the commit, with `directory` and `email_pattern`, in batches of 1,000, against a raw
 COPY by asyncpg of the very rows that came out. The service is warm and idle; the clock runs from the first publish, so
-publishing (2 % of the work) is included. It runs as docs/operations.md has it scaled out: a process a core, the first in
-all roles and the others as workers beside it, which share the enrichments; `ratio_of_one_process` is the first alone.
+publishing (2 % of the work) is included. It runs as docs/operations.md has it scaled out: a process a core, the first
+in all roles and the others as workers beside it, which share the enrichments. `ratio_of_one_process` is the first alone.
 """
 
 import contextlib
@@ -30,8 +30,10 @@ async def run(rig: Rig, scale: float) -> Result:
     async with contextlib.AsyncExitStack() as stack:
         processes = [await stack.enter_async_context(rig.service())]
         alone = await _compare(rig, processes, batches)
-        for _ in range(1, len(os.sched_getaffinity(0))):
-            processes.append(await stack.enter_async_context(rig.service(roles=("worker",))))
+        processes += [
+            await stack.enter_async_context(rig.service(roles=("worker",)))
+            for _ in range(1, len(os.sched_getaffinity(0)))
+        ]
         await rig.database.shared_by(len(processes))
         together = alone if len(processes) == 1 else await _compare(rig, processes, batches)
         memory_mb = [process.memory_peak_mb() for process in processes]

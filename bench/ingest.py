@@ -3,7 +3,8 @@
 Batches of 1,000 through one gRPC client stream until its summary came, against raw confirmed publishes of the same
 bytes by aio-pika, 256 in flight. As `single_ratio` batches of 1 through one stream against one confirmed publish each:
 intake puts small ones together. The service has the role `ingest` alone and nobody consumes; the queue is purged in
-between. Both clients run in the benchmark's process and send bytes that were encoded before.
+between. Both clients run in the benchmark's process and send bytes that were encoded before. The same is measured of a
+door that looks at nothing (`peers/pass_through_door.py`), for what is left to the libraries.
 """
 
 import asyncio
@@ -32,10 +33,10 @@ async def run(rig: Rig, scale: float) -> Result:
     """Measure."""
     batches, singles = max(4, round(BATCHES * scale)), max(100, round(SINGLES * scale))
     async with rig.service(roles=("ingest",)) as service:
-        await _push(service, list(rig.population.messages(20, BATCH, rig.population.erids(ERIDS))))
-        large = await _compare(rig, service, batches, BATCH)
-        small = await _compare(rig, service, singles, 1)
+        large, small = await _both(rig, service, batches, singles)
         memory_mb = service.memory_peak_mb()
+    async with rig.peer("peers.pass_through_door", "--amqp-url", rig.amqp_url) as peer:
+        passed_large, passed_small = await _both(rig, peer, batches, singles)
     return Result(
         "ingest",
         large.ratio,
@@ -50,10 +51,19 @@ async def run(rig: Rig, scale: float) -> Result:
             "service_cpu_us_per_contact": large.cpu_us,
             "service_cpu_us_per_single_batch": small.cpu_us,
             "service_memory_peak_mb": memory_mb,
+            "pass_through_ratio": passed_large.ratio,
+            "pass_through_single_ratio": passed_small.ratio,
+            "pass_through_cpu_us_per_contact": passed_large.cpu_us,
+            "pass_through_cpu_us_per_single_batch": passed_small.cpu_us,
             "in_flight": IN_FLIGHT,
         },
         further_met=small.ratio >= SINGLE_TARGET,
     )
+
+
+async def _both(rig: Rig, door: Measured, batches: int, singles: int) -> tuple["_Comparison", "_Comparison"]:
+    await _push(door, list(rig.population.messages(20, BATCH, rig.population.erids(ERIDS))))
+    return await _compare(rig, door, batches, BATCH), await _compare(rig, door, singles, 1)
 
 
 class _Comparison:

@@ -13,12 +13,14 @@ Failures. What cannot be accepted is an `InvalidInput` with a reason code and th
 `InvalidUnit` (broker): one poisoned batch of a set leaves its neighbours alone.
 
 Read in order: `rules` (what is acceptable), `identity` (ids and hash), `encoded` (what a door passes on), `protobuf`,
-`document` (JSON) with its `faults`, `parts` (split and set), `delivery` (what comes from the broker).
+`document` (JSON) with its `faults`, `parts` (split and set), `glance` (a door in a hurry) with its `views`, `delivery`
+(what comes from the broker).
 """
 
 from des.wire.delivery import InvalidUnit, TenantResolver, decode_delivery
 from des.wire.document import ContactBatchDocument, decode_json, encode_json
 from des.wire.encoded import EncodedBatch
+from des.wire.glance import glance
 from des.wire.parts import encode_set, encode_set_of_payloads, split, split_encoded
 from des.wire.protobuf import decode_contacts, decode_proto, encode_proto
 
@@ -35,6 +37,7 @@ __all__ = [
     "encode_proto",
     "encode_set",
     "encode_set_of_payloads",
+    "glance",
     "split",
     "split_encoded",
 ]

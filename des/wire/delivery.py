@@ -2,10 +2,9 @@
 
 import enum
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeAlias, assert_never, cast
+from typing import Final, TypeAlias, assert_never, cast
 
 import msgspec
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
 from des import limits
@@ -17,6 +16,7 @@ from des.wire.document import decode_json
 from des.wire.parts import split
 from des.wire.protobuf import decode_part, decode_proto
 from des.wire.rules import readable, shown
+from des.wire.views import SET
 
 _PROTOBUF_TYPES: Final = frozenset({PROTOBUF, "application/protobuf"})
 _UNSAID_TYPES: Final = frozenset({"", "application/octet-stream"})
@@ -150,28 +150,10 @@ def _parse_batch(body: bytes) -> contact_pb2.ContactBatch:
         raise InvalidInput("MALFORMED_PROTOBUF", what) from error
 
 
-def _envelope() -> Any:
-    """Make the class that reads a ContactBatchSet without looking into its batches: they stay bytes.
-
-    Parsed as what it is, a set with one broken batch could not be read at all.
-    """
-    kind = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(name="des/wire/envelope.proto", package="des.wire", syntax="proto3")
-    message = file.message_type.add(name="Envelope")
-    message.field.add(name="tenant", number=1, type=kind.TYPE_STRING, label=kind.LABEL_OPTIONAL)
-    message.field.add(name="batches", number=2, type=kind.TYPE_BYTES, label=kind.LABEL_REPEATED)
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("des.wire.Envelope"))
-
-
-_Envelope: Final = _envelope()
-
-
 def _open_set(body: bytes) -> tuple[str, list[bytes]]:
     """Return the tenant that a set claims and the bytes of its batches."""
     try:
-        envelope = _Envelope.FromString(body)
+        envelope = SET.FromString(body)
     except DecodeError as error:
         what = f"the body of {len(body):,} bytes is no {BATCH_SET_TYPE}"
         raise InvalidInput("MALFORMED_PROTOBUF", what) from error

@@ -22,9 +22,12 @@ def parse_uuid(text: str) -> UUID | None:
     return None if value == _NIL else value
 
 
-def hash_of(content: bytes) -> bytes:
-    """SHA-256, 32 bytes, of canonical content."""
-    return sha256(content).digest()
+def hash_of(*content: bytes | memoryview) -> bytes:
+    """SHA-256, 32 bytes, of canonical content, in one piece or several."""
+    digest = sha256()
+    for piece in content:
+        digest.update(piece)
+    return digest.digest()
 
 
 def batch_id_of(erid: UUID, content_hash: bytes) -> UUID:

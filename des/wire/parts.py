@@ -99,11 +99,12 @@ def encode_set_of_payloads(tenant: str, payloads: Iterable[bytes]) -> bytes:
     """Encode a `ContactBatchSet` of encoded batches: each as it is, behind its tag and length."""
     pieces = [contact_pb2.ContactBatchSet(tenant=tenant).SerializeToString()]
     for payload in payloads:
-        pieces += (b"\x12", _varint(len(payload)), payload)
+        pieces += (b"\x12", varint(len(payload)), payload)
     return b"".join(pieces)
 
 
-def _varint(number: int) -> bytes:
+def varint(number: int) -> bytes:
+    """Encode a length as protobuf does."""
     encoded = bytearray()
     while number > 0x7F:
         encoded.append(number & 0x7F | 0x80)

@@ -25,7 +25,7 @@ row_of: Final = cast(Callable[[object], Row], attrgetter(*TEXTS))
 """Reads the row of a `Contact` or of a protobuf contact."""
 
 _COUNTRY: Final = TEXTS.index("country")
-_COUNTRIES: Final = frozenset({"", *map("".join, product(string.ascii_letters, repeat=2))})
+COUNTRIES: Final = frozenset({"", *map("".join, product(string.ascii_letters, repeat=2))})
 """The shape of ISO 3166-1 alpha-2 in any letter case; which codes exist is for the telephone numbers to say."""
 _CONTROLS: Final = bytes(set(range(0x20)) - set(b"\t\n\r")) + b"\x7f"
 """NUL, which Postgres cannot store, and the controls that no keyboard makes; pasted tabs and line ends pass."""
@@ -66,6 +66,12 @@ def shown(text: str) -> str:
     return ascii(text[:_SHOWN_CHARS_MAX]) + ("…" if len(text) > _SHOWN_CHARS_MAX else "")
 
 
+def has_controls(text: str) -> bool:
+    """Tell whether there is a control character among text. Raises UnicodeEncodeError on half of a surrogate pair."""
+    encoded = text.encode()
+    return len(encoded.translate(None, _CONTROLS)) != len(encoded)
+
+
 def suspicious(rows: Sequence[Row]) -> bool:
     """Tell whether any of the contacts might break a rule: True for every breach, and sometimes without one."""
     if not 0 < len(rows) <= limits.BATCH_CONTACTS_MAX:
@@ -74,13 +80,12 @@ def suspicious(rows: Sequence[Row]) -> bool:
     if max(map(len, texts)) > limits.CONTACT_TEXT_CHARS_MAX:
         return True
     try:
-        encoded = "".join(texts).encode()
+        if has_controls("".join(texts)):
+            return True
     except UnicodeEncodeError:
         return True
-    if len(encoded.translate(None, _CONTROLS)) != len(encoded):
-        return True
     for first, last, full, _, _, email, phone, linkedin, country, _ in rows:
-        if country not in _COUNTRIES or not (
+        if country not in COUNTRIES or not (
             first.strip() or last.strip() or full.strip() or email.strip() or phone.strip() or linkedin.strip()
         ):
             return True
@@ -112,7 +117,7 @@ def _row_findings(place: str, row: Row) -> Iterator[Finding]:
     if encoded_bytes > limits.CONTACT_BYTES_MAX:
         limit = limits.CONTACT_BYTES_MAX
         yield finding("TEXT_TOO_LONG", place, f"has {encoded_bytes:,} bytes of text; at most {limit:,} are taken")
-    if row[_COUNTRY] not in _COUNTRIES:
+    if row[_COUNTRY] not in COUNTRIES:
         what = f"is {shown(row[_COUNTRY])}; send a two-letter code of ISO 3166-1, such as DE"
         yield finding("INVALID_COUNTRY", f"{place}.country", what)
     first, last, full, _, _, email, phone, linkedin, _, _ = row
@@ -130,7 +135,7 @@ def _text_findings(place: str, text: str) -> Iterator[Finding]:
         what = f"has half of a surrogate pair at character {error.start}; send well-formed Unicode"
         yield finding("INVALID_TEXT", place, what)
         return
-    if len(encoded.translate(None, _CONTROLS)) != len(encoded):
+    if has_controls(text):
         code = next(byte for byte in encoded if byte in _CONTROLS)
         yield finding("INVALID_TEXT", place, f"has the control character U+{code:04X}; send text without it")
 

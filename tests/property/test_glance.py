@@ -1,0 +1,134 @@
+"""A glance lets nothing pass that a close look would refuse, and sees in a batch what a close look sees."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from des.contact import ContactBatch
+from des.v1 import contact_pb2
+from des.wire import TenantResolver, decode_delivery, decode_proto, glance
+from des.wire.rules import TEXTS, contact_findings
+from tests.property.test_wire import as_message, batches, wild_texts
+from tests.wire_samples import ERID, JOHN, KNOWN, delivery, message, request
+
+BATCH_ID = "0b1f3a6e-7c1d-4a53-9d51-5f0e0a6f1d11"
+TENANTS = TenantResolver({}, own_user="des")
+
+
+def raw(batch: contact_pb2.ContactBatch) -> bytes:
+    return request(batch).SerializeToString()
+
+
+def inside(payload: bytes) -> bytes:
+    """Make a request around the bytes of a batch; a test's lengths fit one byte, or two."""
+    size = len(payload)
+    return b"\x0a" + (bytes([size]) if size < 128 else bytes([size & 0x7F | 0x80, size >> 7])) + payload
+
+
+@given(batches)
+def test_what_is_glanced_at_is_what_is_read(document: dict[str, Any]) -> None:
+    batch = as_message({**document, "batch_id": BATCH_ID})
+    glanced = glance(raw(batch), "default", KNOWN)
+    if glanced is None:  # for instance a last name that begins with a space
+        return
+    read = decode_proto(batch, "default", KNOWN)
+    assert (glanced.erid, glanced.batch_id, glanced.fields) == (read.erid, read.batch_id, read.fields)
+    assert (glanced.contacts, glanced.content_hash) == (len(read.contacts), read.content_hash)
+    assert decode_delivery(delivery(glanced.payload, user_id="des"), TENANTS, KNOWN) == [read]
+
+
+@pytest.mark.parametrize(
+    "contact",
+    [
+        JOHN,
+        {"last_name": "Ōe", "country": "JP", "phone": "+81 3 0000 0000"},
+        {"full_name": "Анна Ким", "email": "anna@example.com", "external_id": "7\t8"},
+    ],
+)
+def test_a_glance_is_enough_for_an_ordinary_batch(contact: dict[str, str]) -> None:
+    glanced = glance(raw(message([contact] * 200, batch_id=BATCH_ID)), "default", KNOWN)
+    assert glanced is not None
+    assert (glanced.contacts, glanced.erid, glanced.batch_id) == (200, UUID(ERID), UUID(BATCH_ID))
+
+
+@given(st.lists(st.tuples(*[wild_texts] * len(TEXTS)), max_size=4))
+def test_a_glance_holds_back_every_breach(rows: list[tuple[str, ...]]) -> None:
+    if any("\ud800" in text for row in rows for text in row):
+        return  # cannot be encoded
+    if list(contact_findings(rows)):
+        batch = message([dict(zip(TEXTS, row, strict=True)) for row in rows], batch_id=BATCH_ID)
+        assert glance(raw(batch), "default", KNOWN) is None
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        {"batch_id": ""},
+        {"batch_id": "00000000-0000-0000-0000-000000000000"},
+        {"batch_id": "-" * 36},
+        {"erid": "7"},
+        {"fields": ()},
+        {"fields": ("unknown",)},
+        {"part": 1, "parts": 2},
+        {"first_position": 5},
+        {"content_hash": b"x"},
+    ],
+)
+def test_a_batch_that_is_not_plain_is_read_closely(over: dict[str, Any]) -> None:
+    assert glance(raw(message(**{"batch_id": BATCH_ID, **over})), "default", KNOWN) is None
+
+
+def test_options_are_read_closely() -> None:
+    batch = message(batch_id=BATCH_ID)
+    batch.options.priority = 9
+    assert glance(raw(batch), "default", KNOWN) is None
+
+
+NOBODY = message([{"company_name": "Acme"}], batch_id=BATCH_ID).SerializeToString()
+TWICE_NAMED = b"\x1a\x0c\x0a\x04John\x0a\x04Jane"
+LAST_NAME_WINS = b"\x1a\x08\x0a\x04John\x0a\x00"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        NOBODY + TWICE_NAMED,
+        message(batch_id=BATCH_ID).SerializeToString() + LAST_NAME_WINS,
+        message(batch_id=BATCH_ID).SerializeToString() + b"\x1a\x00",
+        b"\x28\x00" + message(batch_id=BATCH_ID).SerializeToString(),
+    ],
+)
+def test_a_name_too_many_does_not_stand_for_one_too_few(payload: bytes) -> None:
+    assert glance(inside(payload), "default", KNOWN) is None
+
+
+def test_a_request_of_two_batches_is_read_closely() -> None:
+    one = message(batch_id=BATCH_ID)
+    assert glance(b"\x0a\x00" + raw(one), "default", KNOWN) is None
+    assert glance(raw(one) + raw(one), "default", KNOWN) is None
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=4),
+    st.integers(0, 400),
+    st.binary(max_size=6),
+)
+@example([], 78, b"\x0a\x00")
+def test_whatever_is_done_to_the_bytes_a_glance_lets_nothing_broken_pass(
+    edits: list[tuple[int, int]], at: int, insertion: bytes
+) -> None:
+    payload = bytearray(
+        message([JOHN, {"full_name": "Jane Roe", "country": "DE"}], batch_id=BATCH_ID).SerializeToString()
+    )
+    for place, byte in edits:
+        payload[place % len(payload)] = byte
+    payload[at % len(payload) : at % len(payload)] = insertion
+    glanced = glance(inside(bytes(payload)), "default", KNOWN)
+    if glanced is not None:
+        (unit,) = decode_delivery(delivery(glanced.payload, user_id="des"), TENANTS, KNOWN)
+        assert isinstance(unit, ContactBatch)
+        assert (unit.erid, unit.batch_id, unit.fields) == (glanced.erid, glanced.batch_id, glanced.fields)
+        assert len(unit.contacts) == glanced.contacts
