@@ -3,7 +3,7 @@
 Contacts a second from the queue to the commit, with `directory` and `email_pattern`, in batches of 1,000, against a raw
 COPY by asyncpg of the very rows that came out. The service is warm and idle; the clock runs from the first publish, so
 publishing (2 % of the work) is included. It runs as docs/operations.md has it scaled out: a process a core, the first
-in all roles and the others as workers beside it, which share the enrichments. `ratio_of_one_process` is the first alone.
+in all roles and the others as workers beside it; they share the enrichments. `ratio_of_one_process` is the first alone.
 """
 
 import contextlib
