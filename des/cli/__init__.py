@@ -7,7 +7,7 @@ One file per group of commands; each is a plain function whose parameters are it
   where a command answers more than once; that is the form scripts rely on.
 - What fails says `error: REASON: message` on stderr (under `--json` the same as JSON) with the reason codes of
   `des.errors`, and ends with 1; wrong usage ends with 2, an interrupt with 130.
-- Only the standard library, Typer and the values are imported at the top: `des --help` answers within 0.3 s, and
+- Only the standard library, Typer and the values are imported at the top: `des --help` answers at once, and
   a command pays for what it uses.
 - Commands that talk to a running DES do so as any client does, by gRPC; `dev`, `demo`, `serve`, `migrate`,
   `quarantine` and `directory` work on the servers themselves.

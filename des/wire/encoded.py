@@ -10,7 +10,10 @@ from des.options import Options
 
 
 class EncodedBatch(msgspec.Struct, frozen=True, gc=False):
-    """As `ContactBatch`, with the number of contacts in place of the contacts; they stand in `payload`."""
+    """As `ContactBatch`, with the number of contacts in place of the contacts; they stand in `payload`.
+
+    That is canonical, or as it came where a glance was enough: it is read closely before anything is done with it.
+    """
 
     tenant: str
     erid: UUID

@@ -1,4 +1,4 @@
-"""Protobuf ⇄ contacts, and the canonical form that every door ends in.
+"""Protobuf ⇄ contacts, and the canonical form that every batch ends in.
 
 Canonical content is a `ContactBatch` with contacts and fields alone. The ids come before them by field number and the
 options after them, so a payload is the header's bytes, the content's, and those of the options where there are some.
