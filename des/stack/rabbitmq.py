@@ -36,6 +36,7 @@ class PrivateRabbitMQ:
         """Take the folder it may have for itself, made where missing; `tied`: it ends with the calling thread."""
         self._folder = data_dir.absolute()
         self._port = self._distribution_port = self._epmd_port = 0
+        self._has_run = False
         death_signal = signal.SIGKILL if tied else None
         self._process = ServerProcess(self.name, self._folder / "console.log", death_signal=death_signal)
         self._epmd = ServerProcess("epmd", self._folder / "epmd.log", death_signal=death_signal)
@@ -72,8 +73,9 @@ class PrivateRabbitMQ:
             self._write_settings()
             self._process.spawn([str(server)], self._environment(), self._folder)
             if await self._process.ready(self._takes_connections, START_TIMEOUT_S):
+                self._has_run = True
                 return
-            if not (self._folder / "mnesia" / NODE).exists():
+            if not self._has_run:  # nobody knows the port yet
                 self._port = self._distribution_port = 0
         raise StackError(f"{self.name} ended while starting; {self._process.log_tail()}")
 
