@@ -27,6 +27,7 @@ _SOURCES = """
 """
 _HOLDERS = "select count(*)::int from lease where owner is not null group by owner"
 _TWIN = """
+    drop table if exists contact_twin;
     create table contact_twin (like contact including all) partition by hash (tenant, erid);
     do $$ begin for remainder in 0..7 loop
         execute format(
@@ -116,7 +117,7 @@ class Observer:
         return [tuple(row) for row in rows]
 
     async def make_twin(self) -> None:
-        """Make an empty table like `contact`, with the same indexes and partitions."""
+        """Make an empty table like `contact`, with the same indexes and partitions, anew."""
         await self.connection.execute(_TWIN)
 
     async def copy(self, rows: Sequence[tuple[Any, ...]]) -> float:
