@@ -20,6 +20,7 @@ from bench.harness import Rig
 from bench.processes import Measured
 from bench.queue import IN_FLIGHT, Outgoing
 from des.v1.ingest_pb2 import PushContactsResponse
+from des.wire.parts import varint
 
 PUSH = "/des.v1.IngestService/PushContacts"
 ERIDS = 20
@@ -111,10 +112,4 @@ def _push_all(address: str, requests: Sequence[bytes]) -> float:
 
 def _request(batch: bytes) -> bytes:
     """Make a PushContactsRequest around an encoded batch: field 1, its length, the batch."""
-    length = bytearray()
-    rest = len(batch)
-    while rest > 0x7F:
-        length.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    length.append(rest)
-    return b"\x0a" + bytes(length) + batch
+    return b"\x0a" + varint(len(batch)) + batch

@@ -32,34 +32,35 @@ class Door:
         """Take where messages go."""
         self._exchange = exchange
         self._slots = asyncio.Semaphore(IN_FLIGHT_MAX)
-        self._in_flight: set[asyncio.Task[None]] = set()
+        self._in_flight = 0
 
     async def push(self, _: object, context: Any) -> ingest_pb2.PushContactsResponse:
-        """Pass a stream on."""
+        """Pass a stream on; a publish that is not confirmed fails it."""
         batches, joined, size = 0, list[bytes](), 0
-        while (raw := await context.read()) is not grpc.aio.EOF:
-            batches += 1
-            joined.append(raw)
-            size += len(raw)
-            if size >= JOINED_BYTES_MAX or len(self._in_flight) < IN_FLIGHT_MIN:
-                await self._publish(b"".join(joined))
-                joined, size = [], 0
-        if joined:
-            await self._publish(b"".join(joined))
-        while self._in_flight:
-            await asyncio.wait(self._in_flight)
+        async with asyncio.TaskGroup() as group:
+            while (raw := await context.read()) is not grpc.aio.EOF:
+                batches += 1
+                joined.append(raw)
+                size += len(raw)
+                if size >= JOINED_BYTES_MAX or self._in_flight < IN_FLIGHT_MIN:
+                    await self._publish(group, b"".join(joined))
+                    joined, size = [], 0
+            if joined:
+                await self._publish(group, b"".join(joined))
         return ingest_pb2.PushContactsResponse(accepted=batches)
 
-    async def _publish(self, body: bytes) -> None:
+    async def _publish(self, group: asyncio.TaskGroup, body: bytes) -> None:
         await self._slots.acquire()
-        task = asyncio.create_task(self._publish_one(body))
-        self._in_flight.add(task)
-        task.add_done_callback(self._in_flight.discard)
+        self._in_flight += 1
+        group.create_task(self._publish_one(body))
 
     async def _publish_one(self, body: bytes) -> None:
-        message = aio_pika.Message(body, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
-        await self._exchange.publish(message, routing_key="")
-        self._slots.release()
+        try:
+            message = aio_pika.Message(body, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+            await self._exchange.publish(message, routing_key="")
+        finally:
+            self._in_flight -= 1
+            self._slots.release()
 
 
 async def run(amqp_url: str) -> None:

@@ -83,7 +83,7 @@ class Recovery:
             if self._router is None:
                 continue
             dirty, self._dirty = self._dirty, set()
-            for partition in sorted(dirty):
+            for partition in dirty:
                 await self._scan(partition, self._router)
             await self._clock.sleep(REST_S)
 

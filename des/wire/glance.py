@@ -8,9 +8,8 @@ contact, where reading one by one takes 1.1 (measured on one machine, one after 
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from operator import attrgetter, itemgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 
@@ -27,14 +26,13 @@ _IDS_BYTES: Final = 2 * (2 + 36)
 _BATCH_TAG: Final = b"\x0a"
 _FIELD_TAG: Final = b"\x22"  # field 4 of ContactBatch, length-delimited
 _NAMES: Final = TEXTS[:3]
-_NAME_TAGS: Final = frozenset(number << 3 | 2 for number in (1, 2, 3))
+_NAME_TAGS: Final = frozenset(number << 3 | 2 for number, _ in enumerate(_NAMES, start=1))
 _BLANK: Final = re.compile(r"\n\s").search
 """Between line ends: a name that is empty or begins with a space."""
 
 _first_byte: Final = itemgetter(0)
 _names_of: Final = attrgetter(*_NAMES)
 _others_of: Final = attrgetter(*(name for name in TEXTS if name not in {*_NAMES, "country"}))
-_known_uuid: Final = lru_cache(1_024)(parse_uuid)
 
 
 def glance(request: bytes, tenant: str, fields: frozenset[str]) -> EncodedBatch | None:
@@ -60,16 +58,20 @@ def glance(request: bytes, tenant: str, fields: frozenset[str]) -> EncodedBatch 
         or head.options
     ):
         return None
-    erid, batch_id = _known_uuid(head.erid), parse_uuid(head.batch_id)
-    asked = _asked(tuple(head.fields_to_be_enriched), fields)
-    if erid is None or batch_id is None or asked is None or not payload.endswith(asked.as_sent):
+    erid, batch_id = parse_uuid(head.erid), parse_uuid(head.batch_id)
+    names = head.fields_to_be_enriched[:]
+    asked = tuple(sorted(set(names)))
+    if erid is None or batch_id is None or not 0 < len(asked) <= FIELDS_PER_BATCH_MAX or not fields.issuperset(asked):
+        return None
+    as_sent = _encoded(names)
+    if not payload.endswith(as_sent):
         return None
     entries = head.contact_list[:]
     if not 0 < len(entries) <= CONTACTS_PER_MESSAGE_MAX or not _is_clear(entries, columns):
         return None
-    contacts = memoryview(payload)[_IDS_BYTES : len(payload) - len(asked.as_sent)]
-    content_hash = hash_of(contacts, asked.canonical)
-    return EncodedBatch(tenant, erid, batch_id, asked.names, len(entries), content_hash, payload)
+    contacts = memoryview(payload)[_IDS_BYTES : len(payload) - len(as_sent)]
+    content_hash = hash_of(contacts, _encoded(asked))
+    return EncodedBatch(tenant, erid, batch_id, asked, len(entries), content_hash, payload)
 
 
 def _is_clear(entries: Sequence[bytes], columns: Any) -> bool:
@@ -91,22 +93,6 @@ def _is_clear(entries: Sequence[bytes], columns: Any) -> bool:
     return not has_controls("".join(texts))
 
 
-class _Asked(NamedTuple):
-    """The fields asked for, sorted and unique; how they were encoded, and how they are canonically."""
-
-    names: tuple[str, ...]
-    as_sent: bytes
-    canonical: bytes
-
-
-@lru_cache(256)
-def _asked(names: tuple[str, ...], fields: frozenset[str]) -> _Asked | None:
-    """Read the fields asked for; None where something is wrong with them."""
-    unique = tuple(sorted(set(names)))
-    if not 0 < len(unique) <= FIELDS_PER_BATCH_MAX or not fields.issuperset(unique):
-        return None
-    return _Asked(unique, _encoded(names), _encoded(unique))
-
-
 def _encoded(names: Sequence[str]) -> bytes:
+    """Fields asked for, as a batch has them."""
     return b"".join(b"".join((_FIELD_TAG, varint(len(name.encode())), name.encode())) for name in names)

@@ -130,13 +130,13 @@ def _text_findings(place: str, text: str) -> Iterator[Finding]:
         limit = limits.CONTACT_TEXT_CHARS_MAX
         yield finding("TEXT_TOO_LONG", place, f"has {len(text):,} characters; at most {limit:,} are taken")
     try:
-        encoded = text.encode()
+        controls = has_controls(text)
     except UnicodeEncodeError as error:
         what = f"has half of a surrogate pair at character {error.start}; send well-formed Unicode"
         yield finding("INVALID_TEXT", place, what)
         return
-    if has_controls(text):
-        code = next(byte for byte in encoded if byte in _CONTROLS)
+    if controls:
+        code = next(byte for byte in text.encode() if byte in _CONTROLS)
         yield finding("INVALID_TEXT", place, f"has the control character U+{code:04X}; send text without it")
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from des.contact import ContactBatch
 from des.v1 import contact_pb2
 from des.wire import TenantResolver, decode_delivery, decode_proto, glance
+from des.wire.parts import varint
 from des.wire.rules import TEXTS, contact_findings
 from tests.property.test_wire import as_message, batches, wild_texts
 from tests.wire_samples import ERID, JOHN, KNOWN, delivery, message, request
@@ -23,9 +24,8 @@ def raw(batch: contact_pb2.ContactBatch) -> bytes:
 
 
 def inside(payload: bytes) -> bytes:
-    """Make a request around the bytes of a batch; a test's lengths fit one byte, or two."""
-    size = len(payload)
-    return b"\x0a" + (bytes([size]) if size < 128 else bytes([size & 0x7F | 0x80, size >> 7])) + payload
+    """Make a request around the bytes of a batch, whatever they are."""
+    return b"\x0a" + varint(len(payload)) + payload
 
 
 @given(batches)
