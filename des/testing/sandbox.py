@@ -8,13 +8,13 @@ Its tasks are not those of the test then, so that a check can say that none of t
 """
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 
 from des.sandbox.faults import BULK_FAULTS, Fault, FaultPlan
 from des.sandbox.server import Sandbox
+from des.testing.loop_thread import loop_thread
 from des.testing.provider import Trouble
 
 SLOW_BODY_S = 10.0
@@ -58,17 +58,12 @@ class SandboxThread:
 @contextmanager
 def sandbox_thread(people: int = 200, seed: int = 1) -> Iterator[SandboxThread]:
     """A sandbox that permits any rate."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="sandbox")
-    thread.start()
-    running = SandboxThread(Sandbox(people=people, seed=seed), loop)
-    running.listen()
-    for book in running.sandbox.desk.books.values():
-        book.windows = ()
-    try:
-        yield running
-    finally:
-        running.leave()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+    with loop_thread("sandbox") as loop:
+        running = SandboxThread(Sandbox(people=people, seed=seed), loop)
+        running.listen()
+        for book in running.sandbox.desk.books.values():
+            book.windows = ()
+        try:
+            yield running
+        finally:
+            running.leave()

@@ -15,6 +15,7 @@ import grpc
 import pytest
 from google.protobuf import json_format
 
+from des.testing.loop_thread import loop_thread
 from des.v1 import contact_pb2, enrichment_pb2, enrichment_pb2_grpc
 from tests.acceptance.bad_batches import JOHN, document
 from tests.acceptance.command import Running
@@ -64,16 +65,13 @@ class Events:
 @contextmanager
 def events_of(amqp: str, erid: str) -> Iterator[Events]:
     """Listen as any consumer would, on a queue of its own."""
-    events, listening, done, loop = Events(erid), threading.Event(), asyncio.Event(), asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_until_complete, args=(_listen(amqp, events, listening, done),))
-    thread.start()
-    try:
+    events, listening, done = Events(erid), threading.Event(), asyncio.Event()
+    with loop_thread("events") as loop:
+        listener = asyncio.run_coroutine_threadsafe(_listen(amqp, events, listening, done), loop)
         assert listening.wait(ANSWER_S)
         yield events
-    finally:
         loop.call_soon_threadsafe(done.set)
-        thread.join()
-        loop.close()
+        listener.result(ANSWER_S)
 
 
 async def _listen(amqp: str, events: Events, listening: threading.Event, done: asyncio.Event) -> None:
