@@ -5,7 +5,8 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import aiohttp
 import msgspec
@@ -100,6 +101,14 @@ class Vendor:
             assert answer.status == 200, await answer.text()
 
 
+class Unanswered(NamedTuple):
+    """A call without an answer, why, and whether its contact has failed for want of it and so waits no more."""
+
+    call_id: UUID
+    reason: str
+    nobody_waits: bool
+
+
 class MoneyTrial(Trial):
     """A trial whose audit is that of the books."""
 
@@ -151,14 +160,14 @@ class MoneyTrial(Trial):
             while await database.fetchval(_LATE):
                 await clock.sleep(LOOK_S)
 
-    async def unknown(self) -> list[str]:
-        """Calls without an answer, why, and whether a contact has failed for want of it."""
+    async def unknown(self) -> list[Unanswered]:
+        """Calls without an answer."""
         async with self.database() as database:
             rows = await database.fetch(
-                "select c.id, c.reason, exists (select from awaiting a where a.call_id = c.id) as has_failed"
+                "select c.id, c.reason, exists (select from awaiting a where a.call_id = c.id) as nobody_waits"
                 " from call c where c.state = 'unknown'"
             )
-        return [f"{row['id']}: {row['reason']}, a contact has failed: {row['has_failed']}" for row in rows]
+        return [Unanswered(*row) for row in rows]
 
     async def _audit(self) -> None:
         """`des audit` finds nothing wrong either, the vendor's bill included."""

@@ -8,7 +8,7 @@ from tests.faults.trial import Trial
 
 pytestmark = pytest.mark.slow
 
-KILLS = 8
+KILLS = 6
 LONGEST_LIFE_S = 1.5
 
 
