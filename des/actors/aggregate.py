@@ -143,8 +143,11 @@ class Aggregate:
 
     # ---- what can happen -----------------------------------------------------------------------------------------
 
-    def accepted(self, accepted: AcceptedBatch) -> None:
-        """Hear of a new batch, once. It is kept where there is room for it, else it is left to Postgres."""
+    def accepted(self, accepted: AcceptedBatch, now: float) -> None:
+        """Hear of a new batch, once. It is kept where there is room for it, else it is left to Postgres.
+
+        What was granted before and is left over is for it: unused, it would be lost to everybody.
+        """
         self._learn(accepted.options)
         if self._loading:
             self._came_while_loading = True
@@ -152,6 +155,7 @@ class Aggregate:
             self.store_has_more(contacts=len(accepted.batch.contacts))
         else:
             self._hold(accepted)
+            self._start(now)
 
     def store_has_more(self, options: OptionsInForce = UNSAID, contacts: int | None = None) -> None:
         """Hear that Postgres may hold open batches, of so many contacts, that are not known here, and of options."""

@@ -246,7 +246,7 @@ class Aggregator:
             case Granted(contacts):
                 aggregate.granted(contacts, now)
             case Accepted(batch):
-                aggregate.accepted(batch)
+                aggregate.accepted(batch, now)
             case Loaded(batches, complete):
                 aggregate.loaded(batches, now, complete=complete)
             case StoreHasMore(options, contacts):

@@ -28,6 +28,8 @@ WATERFALL = Waterfall(
 )
 FIELDS = (("email",), ("email", "phone"), ("phone", "title"), ("title",))
 NOW = 1_000.0
+TURNS_END = 0.3
+"""Share of mails behind which an actor's turn ends."""
 
 
 def outcome_of(step: Step, contact: Contact) -> Outcome:
@@ -108,9 +110,10 @@ class World:
         if effects.load:
             assert self.load is None
             self.load = self.open_batches(self.aggregate.known)
+        assert self.aggregate.room == 0 or self.load is not None, "room that nobody uses is room that others wait for"
 
-    def step(self, action: int, pick: int) -> None:
-        """Let one thing happen."""
+    def step(self, action: int, pick: int, *, turn_ends: bool = True) -> None:
+        """Let one thing happen; an actor may read of several in one turn."""
         if action == 0 and self.room:
             granted = min(self.room, self.aggregate.wants, 1 + pick % 7)
             self.room -= granted
@@ -132,14 +135,15 @@ class World:
             heard = [accepted for accepted in found if accepted.seq not in [one.seq for one in self.accepting]]
             self.aggregate.loaded(heard, NOW, complete=not found)
         elif action == 4 and self.accepting:
-            self.aggregate.accepted(self.accepting.pop(0))
-        self.perform()
+            self.aggregate.accepted(self.accepting.pop(0), NOW)
+        if turn_ends:
+            self.perform()
 
     def run(self, steps: int, seed: int) -> None:
         """Let many things happen in an order of their own."""
         order = random.Random(seed)
         for _ in range(steps):
-            self.step(order.randrange(5), order.randrange(100))
+            self.step(order.randrange(5), order.randrange(100), turn_ends=order.random() < TURNS_END)
 
     def finish(self) -> None:
         """Let everything happen until nothing is left to happen."""
@@ -233,6 +237,18 @@ def test_the_window_is_bounded_by_refs() -> None:
     assert world.aggregate.more_in_store
 
 
+def test_what_is_accepted_has_the_room_that_was_left_over() -> None:
+    world = World()
+    world.accept(1, ("email",), heard=True)
+    world.accept(2, ("email",), heard=True)
+    world.aggregate.more_in_store = False
+    world.step(4, 0)
+    world.step(0, 6, turn_ends=False)  # seven, of which it needs one
+    world.step(4, 0)
+    assert [len(items) for _, items in world.asks] == [3]
+    assert world.room == 50 - 3
+
+
 @pytest.mark.parametrize(("minimum", "state"), [(None, "found"), (0.5, "found"), (0.9, "over_budget")])
 def test_where_a_cap_leaves_no_room_for_a_verifier_the_value_is_kept_if_it_is_sure_enough(
     minimum: float | None, state: str
@@ -240,7 +256,7 @@ def test_where_a_cap_leaves_no_room_for_a_verifier_the_value_is_kept_if_it_is_su
     options = OptionsInForce(Options(minimum_confidence=minimum), 1)
     aggregate = Aggregate(WATERFALL, options)
     people = (Contact(external_id="0"),)
-    aggregate.accepted(AcceptedBatch(ContactBatch("t", ERID, UUID(int=1), ("email",), people, b"", b""), 0, 1))
+    aggregate.accepted(AcceptedBatch(ContactBatch("t", ERID, UUID(int=1), ("email",), people, b"", b""), 0, 1), NOW)
     aggregate.granted(1, NOW)
     found = Outcome(OutcomeKind.FOUND, {"email": Value("x@y.z", 0.6)}, cost=2.0, call_id=UUID(int=9))
     ((step, items),) = aggregate.take_effects().asks.items()
