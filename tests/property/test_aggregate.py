@@ -110,7 +110,6 @@ class World:
         if effects.load:
             assert self.load is None
             self.load = self.open_batches(self.aggregate.known)
-        assert self.aggregate.room == 0 or self.load is not None, "room that nobody uses is room that others wait for"
 
     def step(self, action: int, pick: int, *, turn_ends: bool = True) -> None:
         """Let one thing happen; an actor may read of several in one turn."""
@@ -138,6 +137,7 @@ class World:
             self.aggregate.accepted(self.accepting.pop(0), NOW)
         if turn_ends:
             self.perform()
+            assert self.aggregate.room == 0 or self.load is not None, "what nobody uses is what others wait for"
 
     def run(self, steps: int, seed: int) -> None:
         """Let many things happen in an order of their own."""

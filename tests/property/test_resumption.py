@@ -75,13 +75,13 @@ class PaidWorld(World):
         if effects.load:
             self.load = self.open_batches(self.aggregate.known)
 
-    def step(self, action: int, pick: int) -> None:
+    def step(self, action: int, pick: int, *, turn_ends: bool = True) -> None:
         """Let one thing happen; what is asked of the paid provider may be over the budget."""
         if action == 1 and self.asks and self._answer(pick):
             return
         if action == 2 and self.rewrites:
             self._rewrite(self.rewrites.pop(pick % len(self.rewrites)))
-        super().step(action, pick)
+        super().step(action, pick, turn_ends=turn_ends)
         for key, row in self.rows.items():
             if key not in self.stored:
                 self.stored[key] = _results(row.fields)
