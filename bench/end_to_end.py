@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Sequence
 
 from bench.database import COPY_ROWS
-from bench.figures import Rate, Result, median_ratio
+from bench.figures import Rate, Result, median_ratio, rounds
 from bench.harness import Rig
 from bench.processes import Measured, Together
 
@@ -29,13 +29,13 @@ async def run(rig: Rig, scale: float) -> Result:
     await rig.database.make_twin()
     async with contextlib.AsyncExitStack() as stack:
         processes = [await stack.enter_async_context(rig.service())]
-        alone = await _compare(rig, processes, batches)
+        alone = await _compare(rig, processes, batches, rounds(ROUNDS, scale))
         processes += [
             await stack.enter_async_context(rig.service(roles=("worker",)))
             for _ in range(1, len(os.sched_getaffinity(0)))
         ]
         await rig.database.shared_by(len(processes))
-        together = alone if len(processes) == 1 else await _compare(rig, processes, batches)
+        together = alone if len(processes) == 1 else await _compare(rig, processes, batches, rounds(ROUNDS, scale))
         memory_mb = [process.memory_peak_mb() for process in processes]
     return Result(
         "end_to_end",
@@ -70,12 +70,12 @@ class _Comparison:
         self.cpu_us = statistics.median(one.cpu_us for one in ours)
 
 
-async def _compare(rig: Rig, processes: Sequence[Measured], batches: int) -> _Comparison:
+async def _compare(rig: Rig, processes: Sequence[Measured], batches: int, times: int) -> _Comparison:
     service = Together(processes)
     await _once(rig, service, max(2, batches // 5))
     ours: list[Rate] = []
     copied: list[float] = []
-    for _ in range(ROUNDS):
+    for _ in range(times):
         ours.append(await _once(rig, service, batches))
         copied.append(await rig.database.copy(await rig.database.contact_rows()))
     return _Comparison(ours, copied)

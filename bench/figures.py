@@ -65,6 +65,11 @@ def between(samples: Sequence[Sample], first: float, last: float) -> list[Sample
     return [sample for sample in samples if first * total <= sample.done <= last * total]
 
 
+def rounds(most: int, scale: float) -> int:
+    """How often to measure both in turn: once where a scale below 0.1 only asks whether the benchmark runs."""
+    return most if scale >= 0.1 else 1
+
+
 def median_ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
     """Median of the ratios of pairs measured one after the other: what slows the machine slows both of a pair."""
     return statistics.median(one / other for one, other in zip(ours, theirs, strict=True))

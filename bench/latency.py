@@ -18,7 +18,7 @@ import aio_pika
 import aio_pika.abc
 import grpc
 
-from bench.figures import Result
+from bench.figures import Result, rounds
 from bench.harness import Rig
 from bench.processes import Measured
 from bench.queue import Outgoing
@@ -60,7 +60,7 @@ async def run(rig: Rig, scale: float) -> Result:
     polled_ms: list[list[float]] = []
     await rig.database.make_twin()
     async with rig.service() as service:
-        for _ in range(ROUNDS):
+        for _ in range(rounds(ROUNDS, scale)):
             raw.append(await _raw(rig, samples))
             watched_ms.append(await _pushed(rig, service, samples, _watch))
             polled_ms.append(await _pushed(rig, service, samples, _poll))

@@ -11,7 +11,7 @@ import contextlib
 import statistics
 from collections.abc import Callable
 
-from bench.figures import Figure, Rate, Result, median_ratio
+from bench.figures import Figure, Rate, Result, median_ratio, rounds
 from bench.harness import Rig
 from bench.processes import Measured
 
@@ -31,7 +31,7 @@ async def run(rig: Rig, scale: float) -> Result:
     for size, (batches, peer_batches) in SIZES.items():
         ours: list[Rate] = []
         theirs: list[Rate] = []
-        for _ in range(ROUNDS):
+        for _ in range(rounds(ROUNDS, scale)):
             ours.append(await _drained(rig, lambda: _service(rig), size, max(20, round(batches * scale))))
             theirs.append(await _drained(rig, lambda: _peer(rig), size, max(20, round(peer_batches * scale))))
         rates, peer_rates = [one.contacts_per_s for one in ours], [one.contacts_per_s for one in theirs]

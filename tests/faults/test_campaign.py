@@ -9,7 +9,7 @@ from tests.faults.trial import Trial
 
 pytestmark = pytest.mark.slow
 
-KILLS = 12
+KILLS = 10
 
 
 async def test_deaths_of_every_kind_one_after_another(life: Trial) -> None:
