@@ -81,10 +81,11 @@ class ServerProcess:
         user: pwd.struct_passwd | None = None,
     ) -> None:
         """Start it, as `user` if one is given."""
-        prefix = []
+        # Of coreutils: what a shell starts in the background ignores SIGINT, and so would a server that is not up yet.
+        prefix = ["env", "--default-signal=INT"]
         if self._death_signal is not None:
             # Of util-linux, like the shell always there; a preexec_fn would run Python between fork and exec.
-            prefix = ["setpriv", "--pdeathsig", self._death_signal.name.removeprefix("SIG"), "--"]
+            prefix += ["setpriv", "--pdeathsig", self._death_signal.name.removeprefix("SIG"), "--"]
         with self._log_path.open("ab") as log:
             self._process = _open([*prefix, *command], environment, folder, user, output=log)
 

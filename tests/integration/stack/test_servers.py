@@ -4,6 +4,7 @@ import asyncio
 import os
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 
 from des.errors import ConfigError
 from des.stack import PrivatePostgres, PrivateRabbitMQ, StackError, programs
-from des.stack.process import private_folder
+from des.stack.process import ServerProcess, private_folder
 from des.testing.service import check_service_contract
 
 START_AND_WAIT = """
@@ -180,6 +181,21 @@ async def test_a_port_taken_in_the_meantime_is_given_up(folder: Path) -> None:
 async def test_postgres_keeps_the_service_contract(folder: Path) -> None:
     server = PrivatePostgres(folder / "postgres")
     await check_service_contract(lambda: server)
+
+
+async def test_a_server_hears_the_signal_that_its_parent_ignores(folder: Path) -> None:
+    """As does a shell's background job, which whoever tries `des dev &` makes of DES."""
+    process = ServerProcess("sleeper", folder / "log", death_signal=None)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process.spawn(["sleep", "60"], {"PATH": os.defpath}, folder)
+        os.kill(process.pid, signal.SIGINT)
+        async with asyncio.timeout(20):
+            while process.running:  # noqa: ASYNC110 - a process sets no asyncio.Event
+                await asyncio.sleep(0.02)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        await process.kill()
 
 
 async def test_pid_is_of_a_running_server_only(folder: Path) -> None:
