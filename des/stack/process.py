@@ -17,6 +17,8 @@ from des.errors import DesError
 PROGRAMS_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """What servers get as PATH: nothing of the caller's environment reaches them."""
 POLL_S = 0.02
+REPEAT_S = 0.5
+"""Between two signals to stop."""
 LOG_LINES_SHOWN = 15
 
 # Below the range the kernel takes outgoing ports from (32768 up): a client that reconnects to a server that is down
@@ -81,11 +83,10 @@ class ServerProcess:
         user: pwd.struct_passwd | None = None,
     ) -> None:
         """Start it, as `user` if one is given."""
-        # Of coreutils: what a shell starts in the background ignores SIGINT, and so would a server that is not up yet.
-        prefix = ["env", "--default-signal=INT"]
+        prefix = []
         if self._death_signal is not None:
             # Of util-linux, like the shell always there; a preexec_fn would run Python between fork and exec.
-            prefix += ["setpriv", "--pdeathsig", self._death_signal.name.removeprefix("SIG"), "--"]
+            prefix = ["setpriv", "--pdeathsig", self._death_signal.name.removeprefix("SIG"), "--"]
         with self._log_path.open("ab") as log:
             self._process = _open([*prefix, *command], environment, folder, user, output=log)
 
@@ -103,11 +104,13 @@ class ServerProcess:
 
     async def stop(self, stop_signal: signal.Signals, timeout_s: float) -> None:
         """Ask it to end, and kill it when it has not done so in time; harmless when it does not run."""
-        if self.running:
+        deadline = time.monotonic() + timeout_s
+        while self.running and time.monotonic() < deadline:
+            # Once may not do: until a server is up it ignores what its parent ignores, as a shell's background job
+            # does SIGINT.
             self._signal(stop_signal)
-            if not await self._ended(timeout_s):
-                await self.kill()
-        self._process = None
+            await self._ended(min(REPEAT_S, timeout_s))
+        await self.kill()
 
     async def kill(self) -> None:
         """End it with SIGKILL; harmless when it does not run."""
