@@ -29,19 +29,25 @@ class RawServer:
 async def raw_server(behave: Callable[[RawServer], Behaviour]) -> AsyncIterator[RawServer]:
     """Serve every connection as `behave` says, for as long as the context lasts."""
     connections: list[asyncio.Task[None]] = []
+    writers: list[asyncio.StreamWriter] = []
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         connections.append(group.create_task(_serve(behave(server), reader, writer)))
 
-    async with asyncio.TaskGroup() as group:
-        listening = await asyncio.start_server(connected, "127.0.0.1", 0)
-        server = RawServer(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/")
-        try:
-            yield server
-        finally:
-            listening.close()
-            for connection in connections:
-                connection.cancel()
+    try:
+        async with asyncio.TaskGroup() as group:
+            listening = await asyncio.start_server(connected, "127.0.0.1", 0)
+            server = RawServer(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/")
+            try:
+                yield server
+            finally:
+                listening.close()
+                for connection in connections:
+                    connection.cancel()
+    finally:
+        for writer in writers:  # one that is closed waits until its client has read everything, which some never do
+            writer.transport.abort()
 
 
 async def _serve(behaviour: Behaviour, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
