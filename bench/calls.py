@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bench import bare
-from bench.figures import Figure, Rate, median_ratio
+from bench.figures import Figure, Rate, median_ratio, rounds
 from bench.harness import Rig
 from bench.processes import Measured
 
@@ -20,14 +20,16 @@ ROUNDS = 3
 
 @dataclass(frozen=True)
 class Counts:
-    """Batches of DES and calls of the bare loop in one round."""
+    """Batches of DES and calls of the bare loop in one round, and how many rounds."""
 
     batches: int
     bare_calls: int
+    times: int = ROUNDS
 
     def scaled(self, scale: float) -> "Counts":
         """So many times as many, at least one batch and a call for each slot."""
-        return Counts(max(1, round(self.batches * scale)), max(bare.SLOTS, round(self.bare_calls * scale)))
+        batches, bare_calls = round(self.batches * scale), round(self.bare_calls * scale)
+        return Counts(max(1, batches), max(bare.SLOTS, bare_calls), rounds(ROUNDS, scale))
 
 
 async def against_a_bare_loop(rig: Rig, counts: Counts, *, paid: bool) -> tuple[float, Mapping[str, Figure]]:
@@ -42,7 +44,7 @@ async def against_a_bare_loop(rig: Rig, counts: Counts, *, paid: bool) -> tuple[
         warm = counts.scaled(0.1)
         await _through_des(rig, service, warm.batches)
         await _bare(loop, warm.bare_calls)
-        for _ in range(ROUNDS):
+        for _ in range(counts.times):
             ours.append(await _through_des(rig, service, counts.batches))
             theirs.append(await _bare(loop, counts.bare_calls))
     rates, bare_rates = [one.contacts_per_s for one in ours], [one.contacts_per_s for one in theirs]

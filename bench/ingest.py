@@ -15,7 +15,7 @@ from typing import Any
 
 import grpc
 
-from bench.figures import Result, median_ratio
+from bench.figures import Result, median_ratio, rounds
 from bench.harness import Rig
 from bench.processes import Measured
 from bench.queue import IN_FLIGHT, Outgoing
@@ -33,11 +33,12 @@ TARGET, SINGLE_TARGET = 0.5, 1.5
 async def run(rig: Rig, scale: float) -> Result:
     """Measure."""
     batches, singles = max(4, round(BATCHES * scale)), max(100, round(SINGLES * scale))
+    times = rounds(ROUNDS, scale)
     async with rig.service(roles=("ingest",)) as service:
-        large, small = await _both(rig, service, batches, singles)
+        large, small = await _both(rig, service, batches, singles, times)
         memory_mb = service.memory_peak_mb()
     async with rig.peer("peers.pass_through_door", "--amqp-url", rig.amqp_url) as peer:
-        passed_large, passed_small = await _both(rig, peer, batches, singles)
+        passed_large, passed_small = await _both(rig, peer, batches, singles, times)
     return Result(
         "ingest",
         large.ratio,
@@ -62,9 +63,11 @@ async def run(rig: Rig, scale: float) -> Result:
     )
 
 
-async def _both(rig: Rig, door: Measured, batches: int, singles: int) -> tuple["_Comparison", "_Comparison"]:
+async def _both(
+    rig: Rig, door: Measured, batches: int, singles: int, times: int
+) -> tuple["_Comparison", "_Comparison"]:
     await _push(door, list(rig.population.messages(20, BATCH, rig.population.erids(ERIDS))))
-    return await _compare(rig, door, batches, BATCH), await _compare(rig, door, singles, 1)
+    return await _compare(rig, door, batches, BATCH, times), await _compare(rig, door, singles, 1, times)
 
 
 class _Comparison:
@@ -77,10 +80,10 @@ class _Comparison:
         self.cpu_us = statistics.median(cpu_us)
 
 
-async def _compare(rig: Rig, service: Measured, batches: int, size: int) -> _Comparison:
+async def _compare(rig: Rig, service: Measured, batches: int, size: int, times: int) -> _Comparison:
     contacts = batches * size
     ours, theirs, cpu_us = [], [], []
-    for _ in range(ROUNDS):
+    for _ in range(times):
         messages = list(rig.population.messages(batches, size, rig.population.erids(ERIDS)))
         await rig.queue.purge()
         before_s = service.cpu_s()

@@ -61,10 +61,6 @@ class StoreUnavailable(TransientError):
     reason = "STORE_UNAVAILABLE"
 
 
-class StoreBusy(StoreUnavailable):
-    """Postgres ended the transaction to let another one go on (a deadlock); nothing landed: run it again."""
-
-
 class CommitUnknown(TransientError):
     """The reply to COMMIT was lost: the unit may or may not have landed."""
 

@@ -109,7 +109,7 @@ class ServerProcess:
             # Once may not do: until a server is up it ignores what its parent ignores, as a shell's background job
             # does SIGINT.
             self._signal(stop_signal)
-            await self._ended(min(REPEAT_S, timeout_s))
+            await self._ended(REPEAT_S)
         await self.kill()
 
     async def kill(self) -> None:

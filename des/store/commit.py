@@ -67,6 +67,11 @@ class _Landing:
             for state in combination:
                 states[state] += n
 
+    @property
+    def is_over_budget(self) -> bool:
+        """Whether a cap has ended any of them."""
+        return any(FieldState.OVER_BUDGET in states for states in self.states.values())
+
 
 async def commit(
     database: Database, owner: UUID, units: Sequence[CommitUnit], refused: Sequence[Refused], *, retried: bool
@@ -103,16 +108,19 @@ async def _write(
     await late.expect(connection, current)
     landing = _Landing()
     again = [unit for unit in current if unit.resumed]
-    new = await _write_contacts(
-        connection, [unit for unit in current if not unit.resumed] if again else current, copied=copied
-    )
+    first = [unit for unit in current if not unit.resumed] if again else current
+    new = await _write_contacts(connection, first, copied=copied)
+    for unit in first:
+        landing.add(unit, new)
+    if again or landing.is_over_budget:
+        await _hold_parts(connection, current)
     rewritten = await resumption.rewrite(connection, again)
-    for unit in current:
-        landing.add(unit, rewritten if unit.resumed else new)
+    for unit in again:
+        landing.add(unit, rewritten)
     events: list[Event] = []
     if landing.contacts:
         events += await _count_off(connection, landing)
-    if any(FieldState.OVER_BUDGET in states for states in landing.states.values()):
+    if landing.is_over_budget:
         await resumption.resume_late(connection, current)
     for unit in current:
         if unit.savings and _is_first(unit, rewritten if unit.resumed else new, retried=retried):
@@ -160,6 +168,13 @@ async def _write_contacts(
     columns = list(zip(*rows, strict=True))
     landed = await connection.fetch(_SQL["insert_contacts"], *columns)
     return None if len(landed) == count else {tuple(row) for row in landed}
+
+
+async def _hold_parts(connection: Connection, units: Sequence[CommitUnit]) -> None:
+    """Hold the parts of everything in the units, in the order of their key, before any of them is touched."""
+    batches = {(unit.tenant, unit.erid, row.batch_id) for unit in units for row in unit.rows}
+    if batches:
+        await connection.execute(_SQL["hold_parts"], *map(list, zip(*sorted(batches), strict=True)))
 
 
 async def _count_off(connection: Connection, landing: _Landing) -> list[Event]:

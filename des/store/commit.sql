@@ -13,6 +13,14 @@ from unnest($1::text[], $2::uuid[], $3::uuid[], $4::integer[], $5::text[], $6::t
 on conflict (tenant, erid, batch_id, position) do nothing
 returning tenant, erid, batch_id, position;
 
+-- name: hold_parts
+-- Every part of these batches, before any of them is counted: where contacts are resumed or written once more, parts are
+-- touched more than once, and whoever holds one already waits for none that comes before it.
+select from unnest($1::text[], $2::uuid[], $3::uuid[]) as u (tenant, erid, batch_id)
+join batch b on b.tenant = u.tenant and b.erid = u.erid and b.batch_id = u.batch_id
+order by b.tenant, b.erid, b.batch_id, b.part
+for no key update of b;
+
 -- name: count_off
 -- Progress of each batch part, of which a finished one lets go of its payload, and with it of each object: one statement
 -- for both, to spare a round trip. The last outstanding contact settles the object: a new revision; if it is sealed, it

@@ -96,13 +96,18 @@ async def resume(database: Database, owner: UUID, erids_max: int) -> int:
         rows = await connection.fetch(_SQL["waiting_no_more"], owner, erids_max)
     for row in rows:
         async with database.transaction() as connection:
-            await reopen(connection, row["tenant"], row["erid"])
+            await _reopen(connection, [(row["tenant"], row["erid"])])
     return len(rows)
 
 
-async def reopen(connection: Connection, tenant: str, erid: UUID) -> int:
-    """Make contacts of the ERID that are ready outstanding again, and wake their worker; how many."""
-    await connection.execute(_STEERING["lock_parts"], tenant, erid)
+async def _reopen(connection: Connection, erids: Sequence[Erid]) -> int:
+    """Make contacts of these ERIDs, in order, that are ready outstanding again, and wake their workers; how many."""
+    for erid in erids:  # the parts of all before the object of any, as a commit takes them
+        await connection.execute(_STEERING["lock_parts"], *erid)
+    return sum([await _reopen_one(connection, *erid) for erid in erids])
+
+
+async def _reopen_one(connection: Connection, tenant: str, erid: UUID) -> int:
     if await connection.fetchval(_SQL["hold_enrichment"], tenant, erid):
         await connection.execute(_SQL["forget_waiting"], tenant, erid)
         return 0
@@ -116,7 +121,7 @@ async def _ask_again(connection: Connection, calls: Sequence[UUID]) -> int:
     """Make whoever waited for these calls outstanding again, in order of the ERIDs; how many contacts."""
     rows = await connection.fetch(_SQL["ready"], list(calls))
     erids: list[Erid] = sorted({(row["tenant"], row["erid"]) for row in rows})
-    return sum([await reopen(connection, tenant, erid) for tenant, erid in erids])
+    return await _reopen(connection, erids)
 
 
 async def _put_on_receipt(connection: Connection, call_id: UUID, erid: Erid, provider: str, amount: Amount) -> None:

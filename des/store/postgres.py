@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from des.errors import CommitUnknown, StoreBusy, StoreUnavailable, Unstorable
+from des.errors import CommitUnknown, StoreUnavailable, Unstorable
 
 # A session that holds locks must not outlive the process that forgot it (facts/postgres: server-side bounds). No
 # timeout ends one that waits for its client between the messages of a statement: keepalives find a machine that is
@@ -45,8 +45,11 @@ _UNAVAILABLE = (
     OSError,
     TimeoutError,
 )
-_ENDED_FOR_ANOTHER = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
-_TRY_AGAIN = (*_ENDED_FOR_ANOTHER, asyncpg.LockNotAvailableError)
+_TRY_AGAIN = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
+)
 
 Connection = Any
 """An asyncpg connection as the pool hands it out (asyncpg-stubs cannot name the proxy's methods)."""
@@ -59,7 +62,7 @@ def sessions_of(owner: UUID) -> str:
 
 @contextlib.contextmanager
 def mapped_errors() -> Any:
-    """Turn what asyncpg raises for a lost or busy server into StoreUnavailable or StoreBusy; data errors pass.
+    """Turn what asyncpg raises for a lost or busy server into StoreUnavailable; Postgres's data errors pass.
 
     What asyncpg itself cannot encode is Unstorable: it would be refused for ever.
     """
@@ -69,8 +72,6 @@ def mapped_errors() -> Any:
         if isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError):
             raise Unstorable(f"{type(error).__name__}: {error}") from error
         what = str(error) or type(error).__name__
-        if isinstance(error, _ENDED_FOR_ANOTHER):
-            raise StoreBusy(f"Postgres: {what}; trying again helps") from error
         raise StoreUnavailable(f"Postgres: {what}; trying again helps once it is back") from error
 
 

@@ -3,7 +3,6 @@
 A connection is held for one call, never while a reader is being written to.
 """
 
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -13,7 +12,6 @@ import msgspec
 
 from des import failpoints
 from des.contact import Contact, FieldResult, FieldState
-from des.errors import StoreBusy
 from des.events import FINISHED_STATES, Event, Progress, enrichment_completed
 from des.failpoints import Failpoint
 from des.ledger import Amount
@@ -31,8 +29,6 @@ DecodeContacts = Callable[[bytes], Sequence[Contact]]
 
 _PENDING = FieldResult(FieldState.PENDING)
 _BEFORE_ALL = Place(0, 0)
-UPDATE_TRIES = 3
-"""An update locks every part of its object while commits count contacts off them: Postgres may have to choose."""
 
 
 class EnrichmentStore:
@@ -109,12 +105,6 @@ class EnrichmentStore:
 
     async def update(self, tenant: str, erid: UUID, change: Change, *, resume: bool = False) -> tuple[Enrichment, int]:
         """Change its options and resume what a raised budget allows. Raises NotFound, InvalidInput."""
-        for _ in range(UPDATE_TRIES - 1):
-            with contextlib.suppress(StoreBusy):
-                return await self._update(tenant, erid, change, resume=resume)
-        return await self._update(tenant, erid, change, resume=resume)
-
-    async def _update(self, tenant: str, erid: UUID, change: Change, *, resume: bool) -> tuple[Enrichment, int]:
         async with self._database.transaction() as connection:
             resumed = await steering.update(connection, tenant, erid, change, resume=resume)
             enrichment = await self._read(connection, tenant, erid)

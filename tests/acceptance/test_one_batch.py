@@ -68,10 +68,12 @@ def events_of(amqp: str, erid: str) -> Iterator[Events]:
     events, listening, done = Events(erid), threading.Event(), asyncio.Event()
     with loop_thread("events") as loop:
         listener = asyncio.run_coroutine_threadsafe(_listen(amqp, events, listening, done), loop)
-        assert listening.wait(ANSWER_S)
-        yield events
-        loop.call_soon_threadsafe(done.set)
-        listener.result(ANSWER_S)
+        try:
+            assert listening.wait(ANSWER_S)
+            yield events
+        finally:
+            loop.call_soon_threadsafe(done.set)
+            listener.result(ANSWER_S)
 
 
 async def _listen(amqp: str, events: Events, listening: threading.Event, done: asyncio.Event) -> None:

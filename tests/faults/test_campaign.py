@@ -9,7 +9,7 @@ from tests.faults.trial import Trial
 
 pytestmark = pytest.mark.slow
 
-KILLS = 10
+KILLS = 12
 
 
 async def test_deaths_of_every_kind_one_after_another(life: Trial) -> None:

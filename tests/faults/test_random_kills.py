@@ -8,7 +8,7 @@ from tests.faults.trial import Trial
 
 pytestmark = pytest.mark.slow
 
-KILLS = 6
+KILLS = 8
 LONGEST_LIFE_S = 1.5
 
 

@@ -183,15 +183,20 @@ async def test_postgres_keeps_the_service_contract(folder: Path) -> None:
     await check_service_contract(lambda: server)
 
 
-LATE = "import signal, time; time.sleep(1); signal.signal(signal.SIGINT, signal.SIG_DFL); time.sleep(60)"
+DEAF_AT_FIRST = """
+import signal
+signal.signal(signal.SIGINT, lambda *_: signal.signal(signal.SIGINT, signal.SIG_DFL))
+while True:
+    signal.pause()
+"""
 
 
-async def test_a_server_hears_the_signal_that_its_parent_ignores(folder: Path) -> None:
-    """As a shell's background job does, which whoever tries `des dev &` makes of DES."""
-    process = ServerProcess("late", folder / "log", death_signal=None)
+async def test_a_server_that_does_not_hear_the_first_signal_hears_another(folder: Path) -> None:
+    """Nor those before it is up: it ignores what its parent does, as a shell's background job does SIGINT."""
+    process = ServerProcess("deaf at first", folder / "log", death_signal=None)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        process.spawn([sys.executable, "-c", LATE], {"PATH": os.defpath}, folder)
+        process.spawn([sys.executable, "-c", DEAF_AT_FIRST], {"PATH": os.defpath}, folder)
     finally:
         signal.signal(signal.SIGINT, before)
     child = process._process

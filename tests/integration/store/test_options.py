@@ -1,6 +1,5 @@
 """Options of an ERID on a real Postgres: who has some first sets them, Update changes them, the cap is the ledger's."""
 
-import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -101,25 +100,6 @@ async def test_create_sets_options_once(database: Database) -> None:
     with pytest.raises(InvalidInput) as refused:
         await store.create("default", erid, Options(priority=1))
     assert (refused.value.reason, refused.value.erid) == ("CONFLICTING_OPTIONS", str(erid))
-
-
-async def test_an_update_that_postgres_ended_for_another_is_run_again(database: Database) -> None:
-    erid = uuid4()
-    await accept(database, batch(erid, "ann", **CAPPED))
-    async with database.connection() as other:
-        transaction = other.transaction()
-        await transaction.start()
-        await other.execute("set local deadlock_timeout = '60s'")  # Postgres ends the one that looks first
-        await other.execute("select from enrichment where erid = $1 for update", erid)
-        update = asyncio.create_task(serving(database).update("default", erid, {"budget.credits": 20.0}))
-        async with asyncio.timeout(20):
-            while not await other.fetchval("select exists (select from pg_locks where not granted)"):
-                pass
-        await other.execute("select from batch where erid = $1 for update", erid)
-        await transaction.commit()
-    enrichment, _ = await update
-    assert enrichment.options.budget == Budget(20.0)
-    assert await cap(database, erid) == 20_000_000
 
 
 async def test_update_needs_an_enrichment_that_is_not_cancelled(database: Database) -> None:

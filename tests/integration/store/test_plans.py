@@ -47,6 +47,7 @@ async def test_batches_are_known_by_their_key(database: Database) -> None:
             (statements("accept")["known_batches"], (tenants, erids, batch_ids)),
             (statements("commit")["count_off"], (*COUNTS, tenants, erids, batch_ids, [0], [1])),
             (statements("commit")["count_batches_in_parts"], (tenants, erids, batch_ids)),
+            (statements("commit")["hold_parts"], (tenants, erids, batch_ids)),
         ):
             plan = await plan_of(connection, sql, *arguments)
             assert "batch_pkey" in plan, plan
