@@ -42,9 +42,6 @@ SET_BYTES_MAX = 1 * MIB
 """The same in bytes."""
 SMALL_MESSAGE_CONTACTS_MAX = 100
 """Contacts of a message up to which it goes to the queue of the small ones."""
-SETS_IN_FLIGHT_MAX = 2
-"""Sets that are not full and unconfirmed, of one tenant and kind: one is on its way while the next fills, more would
-make them smaller for nothing."""
 INTAKE_PUBLISHES_IN_FLIGHT_MAX = 64
 """Unconfirmed full messages, and as many sets that are not full; 2,000 messages of 1,000 contacts a second went
 through with 64 (measured on 2 cores)."""

@@ -3,9 +3,10 @@
 Role. Takes batches by gRPC (`servicer`) and HTTP (`http`), has `des.wire` validate them and give them their identity,
 and publishes them with a confirm (`intake`). No state of its own: what is not confirmed was not accepted.
 
-Guarantee. OK to a client means that the broker has confirmed the batch on a durable quorum queue. While confirms are
-outstanding, small batches that arrive are put together into the next message: load makes the group larger, not the
-latency. A client that leaves does not take back what was sent on its behalf.
+Guarantee. OK to a client means that the broker has confirmed the batch on a durable quorum queue. While a confirm is
+outstanding, small batches that arrive are put together into the next message, and those of a stream are looked at
+together too: load makes the group larger, not the latency. A client that leaves does not take back what was sent on its
+behalf.
 
 States. Open; draining (no new batches, what was taken is confirmed); stopped.
 

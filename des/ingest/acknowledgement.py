@@ -1,30 +1,15 @@
 """What a client stream is told: the summary of PushContacts, and the acknowledgements of StreamContacts.
 
-Both are sinks of the reading task: `add` is synchronous, `room` waits where the client is to be held back.
+Both are sinks of a stream: `add` is synchronous, `room` waits where the client is to be held back.
 """
 
 import asyncio
 from collections import deque
-from typing import Protocol
 
 from des.errors import DesError, InvalidInput
 from des.ingest.stream import Accepted, Rejected, Taken
 from des.limits import STREAM_ACKS_UNSENT_MAX, STREAM_REJECTED_BYTES_MAX
 from des.v1 import ingest_pb2
-
-
-class Sink(Protocol):
-    """Takes note of what became of each message."""
-
-    @property
-    def has_room(self) -> bool:
-        """Whether the next message may be read at once."""
-
-    def add(self, taken: Taken) -> None:
-        """Take note. Raises InvalidInput where the stream cannot go on."""
-
-    async def room(self) -> None:
-        """Wait until the next message may be read."""
 
 
 class Summary:

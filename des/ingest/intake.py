@@ -1,13 +1,13 @@
 """The one door behind all doors: validated batches in, confirmed messages out.
 
-Batches that come while messages are unconfirmed wait in an open set of their tenant, small ones in one and large ones
-in another. A set goes out when it is full, or when few enough of its kind are in flight; a batch as large as a set goes
-out by itself. What has few contacts goes to a queue of its own: nobody waits there behind a million.
+Batches that come while a message is unconfirmed wait in an open set of their tenant, small ones in one and large ones
+in another. A set goes out when it is full, or when none of its kind is in flight that was not; a batch as large as a
+set goes out by itself. What has few contacts goes to a queue of its own: nobody waits there behind a million.
 """
 
 import asyncio
-from collections import Counter, deque
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 
 from des import failpoints
 from des.broker.contract import INGEST_EXCHANGE, SMALL_EXCHANGE, Publisher
@@ -20,7 +20,6 @@ from des.limits import (
     INTAKE_PUBLISHES_IN_FLIGHT_MAX,
     SET_BYTES_MAX,
     SET_CONTACTS_MAX,
-    SETS_IN_FLIGHT_MAX,
     SMALL_MESSAGE_CONTACTS_MAX,
 )
 from des.message import BATCH_SET_TYPE, BATCH_TYPE, PROTOBUF
@@ -85,8 +84,10 @@ class Intake:
         self._tasks = TaskOwner(self.name)
         self._open: dict[Kind, _Set] = {}
         self._full: deque[_Set] = deque()
-        self._sets_in_flight: Counter[Kind] = Counter()
+        self._in_flight: set[Kind] = set()
+        """Kinds of which a set is in flight that was not full."""
         self._full_in_flight = 0
+        self._suppliers: dict[str, list[Callable[[], None]]] = {}
         self._flush_is_due = False
         self._draining = False
         self.contacts_taken = 0
@@ -100,8 +101,13 @@ class Intake:
         self.bytes_unconfirmed = 0
 
     def __repr__(self) -> str:
-        in_flight = self._sets_in_flight.total() + self._full_in_flight
+        in_flight = len(self._in_flight) + self._full_in_flight
         return f"<Intake: {self.bytes_unconfirmed} bytes unconfirmed, {in_flight} messages in flight>"
+
+    @property
+    def suppliers(self) -> int:
+        """How many wait to be called for their batches."""
+        return sum(map(len, self._suppliers.values()))
 
     @property
     def has_room(self) -> bool:
@@ -129,6 +135,11 @@ class Intake:
         """Wait until a door may go on reading."""
         while not self.has_room and not self._draining:
             await self._room.wait()
+
+    def call(self, tenant: str, supply: Callable[[], None]) -> None:
+        """Have `supply` called, once, when small batches of the tenant that it submits can go out at once."""
+        self._suppliers.setdefault(tenant, []).append(supply)
+        self._flush_soon()
 
     async def push(self, batch: EncodedBatch) -> None:
         """Return when the broker has confirmed the batch; a caller that is cancelled does not take it back.
@@ -183,14 +194,21 @@ class Intake:
             asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
+        self._flush_is_due = True  # what is supplied goes out with this
+        self._call_suppliers()
         self._flush_is_due = False
         while self._full and self._full_in_flight < INTAKE_PUBLISHES_IN_FLIGHT_MAX:
             self._full_in_flight += 1
             self._start(self._full.popleft(), is_full=True)
-        ready = [kind for kind in self._open if self._sets_in_flight[kind] < SETS_IN_FLIGHT_MAX]
-        for kind in ready[: INTAKE_PUBLISHES_IN_FLIGHT_MAX - self._sets_in_flight.total()]:
-            self._sets_in_flight[kind] += 1
+        ready = [kind for kind in self._open if kind not in self._in_flight]
+        for kind in ready[: INTAKE_PUBLISHES_IN_FLIGHT_MAX - len(self._in_flight)]:
+            self._in_flight.add(kind)
             self._start(self._open.pop(kind), is_full=False)
+
+    def _call_suppliers(self) -> None:
+        for tenant in [tenant for tenant in self._suppliers if (tenant, True) not in self._in_flight]:
+            for supply in self._suppliers.pop(tenant):
+                supply()
 
     def _start(self, group: _Set, *, is_full: bool) -> None:
         self._tasks.spawn(self._publish(group, is_full=is_full), "publish")
@@ -217,9 +235,7 @@ class Intake:
         if is_full:
             self._full_in_flight -= 1
         else:
-            self._sets_in_flight[group.kind] -= 1
-            if not self._sets_in_flight[group.kind]:
-                del self._sets_in_flight[group.kind]
+            self._in_flight.discard(group.kind)
         if group.confirmed.exception() is None:
             self.contacts_confirmed += group.contacts
         else:

@@ -5,12 +5,13 @@ index, and its stream goes on. Reading is a task beside the handler, so that a d
 """
 
 import asyncio
+import contextlib
 from typing import Any, Final, TypeAlias
 
 import grpc
 
 from des.errors import DesError, TransientError
-from des.ingest.acknowledgement import Acknowledgements, Sink, Summary
+from des.ingest.acknowledgement import Acknowledgements, Summary
 from des.ingest.intake import Intake
 from des.ingest.stream import BatchStream
 from des.lifecycle import TaskOwner
@@ -34,7 +35,7 @@ class IngestServicer:
         self._intake = intake
         self._fields = fields
         self._tasks = TaskOwner("grpc ingest")
-        self._readers: set[_Reader] = set()
+        self._readers: dict[_Reader, BatchStream] = {}
         self._draining = False
 
     def add_to(self, server: grpc.aio.Server) -> None:
@@ -52,70 +53,75 @@ class IngestServicer:
     def drain(self) -> None:
         """End every stream with UNAVAILABLE once what was read of it is confirmed; the client sends the rest again."""
         self._draining = True
-        for reader in self._readers:
+        for reader, stream in self._readers.items():
+            with contextlib.suppress(DesError):  # the stream keeps it
+                stream.take()
             reader.cancel()
 
     async def push_contacts(self, _: object, context: _Context) -> ingest_pb2.PushContactsResponse:
         """Take every batch of the stream and answer once, when all of them are confirmed."""
-        stream = BatchStream(self._intake, tenant_of(context), self._fields)
         summary = Summary()
-        reader = self._start_reading(context, stream, summary)
+        stream = BatchStream(self._intake, tenant_of(context), self._fields, summary)
+        reader = self._start_reading(context, stream)
         try:
             await asyncio.wait((reader,))
-            error = _error_of(reader) or await _settled(stream)
+            error = _error_of(stream, reader) or await _settled(stream)
         finally:
-            self._stop_reading(reader)
+            self._stop_reading(stream, reader)
         if error is not None:
             await abort(context, error)
         return summary.finished()
 
     async def stream_contacts(self, _: object, context: _Context) -> None:
         """Take every batch of the stream and acknowledge each when it is confirmed."""
-        stream = BatchStream(self._intake, tenant_of(context), self._fields)
         acknowledgements = Acknowledgements()
-        reader = self._start_reading(context, stream, acknowledgements)
+        stream = BatchStream(self._intake, tenant_of(context), self._fields, acknowledgements)
+        reader = self._start_reading(context, stream)
         reader.add_done_callback(acknowledgements.wake)
         try:
             while acknowledgements.error is None and (acknowledgements.outstanding or not reader.done()):
                 await acknowledgements.changed()
                 while (response := acknowledgements.next()) is not None:
                     await context.write(response)
-            error = acknowledgements.error or _error_of(reader)
+            error = acknowledgements.error or _error_of(stream, reader)
         finally:
-            self._stop_reading(reader)
+            self._stop_reading(stream, reader)
         if error is not None:
             await abort(context, error)
 
-    def _start_reading(self, context: _Context, stream: BatchStream, sink: Sink) -> _Reader:
-        reader = self._tasks.spawn(_read(context, stream, sink), "read")
-        self._readers.add(reader)
+    def _start_reading(self, context: _Context, stream: BatchStream) -> _Reader:
+        reader = self._tasks.spawn(_read(context, stream), "read")
+        stream.on_error = reader.cancel  # it may wait for a message that does not come
+        self._readers[reader] = stream
         if self._draining:
             reader.cancel()
         return reader
 
-    def _stop_reading(self, reader: _Reader) -> None:
+    def _stop_reading(self, stream: BatchStream, reader: _Reader) -> None:
         """Let go of a stream that is over, or whose client has left; what was submitted is intake's to finish."""
+        stream.close()
         reader.cancel()
-        self._readers.discard(reader)
+        self._readers.pop(reader, None)
 
 
-async def _read(context: _Context, stream: BatchStream, sink: Sink) -> DesError | None:
+async def _read(context: _Context, stream: BatchStream) -> DesError | None:
     """Read the stream to its end; return the error it cannot go on with."""
     try:
         while (raw := await context.read()) is not grpc.aio.EOF:
-            sink.add(stream.take(raw))
-            if not (stream.has_room and sink.has_room):
-                await sink.room()
+            stream.receive(raw)
+            if not stream.has_room:
                 await stream.room()
+        stream.take()
     except DesError as error:
         return error
     return None
 
 
-def _error_of(reader: _Reader) -> DesError | None:
-    """Return why reading ended early; a reader is cancelled by a drain."""
+def _error_of(stream: BatchStream, reader: _Reader) -> DesError | None:
+    """Return why reading ended early; a reader is cancelled by its stream's error, and by a drain."""
     if reader.cancelled():
-        return TransientError("DES is stopping; send again what was not acknowledged, to another one or in a moment")
+        what = "DES is stopping; send again what was not acknowledged, to another one or in a moment"
+        return stream.error or TransientError(what)
     return reader.result()
 
 

@@ -1,11 +1,13 @@
 """One client stream of batches: each is decoded, refused, recognised as a duplicate, or handed to intake.
 
-`take` is synchronous, so that a message costs no task and no await of its own.
+Messages are kept as they come and taken together, when the next message to the broker can go out or many are there:
+what is looked at together takes a third of the time, and while nothing can go out nobody waits longer for it.
 """
 
 import asyncio
 from collections import deque
-from typing import Final, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -17,8 +19,10 @@ from des.limits import STREAM_BATCH_IDS_MAX, STREAM_CONTACTS_UNCONFIRMED_MAX
 from des.v1 import contact_pb2, ingest_pb2
 from des.wire import EncodedBatch, encode_proto, glance
 
-GLANCE_BYTES_MIN: Final = 256
-"""Smaller messages are read closely at once, which takes no longer."""
+KEPT_BYTES_MAX: Final = 64 * 1024
+"""Messages kept until they are taken; what is looked at together should fit the processor's cache."""
+KEPT_MAX: Final = 128
+"""The same in messages: taking so many is a turn of a millisecond or two."""
 
 _BATCH_TYPE: Final = contact_pb2.ContactBatch.DESCRIPTOR.full_name
 
@@ -43,46 +47,86 @@ class Rejected(msgspec.Struct, frozen=True, gc=False):
 Taken: TypeAlias = Accepted | Rejected
 
 
-class BatchStream:
-    """The batches of one client stream, in the order in which they come."""
-
-    def __init__(self, intake: Intake, tenant: str, fields: frozenset[str]) -> None:
-        """Take where batches go, whose they are, and the configured fields."""
-        self._intake = intake
-        self._tenant = tenant
-        self._fields = fields
-        self._index = 0
-        self._seen: dict[tuple[UUID, UUID], tuple[bytes, asyncio.Future[None]]] = {}
-        self._unconfirmed: deque[tuple[asyncio.Future[None], int]] = deque()
-        self._contacts_unconfirmed = 0
+class Sink(Protocol):
+    """Takes note of what became of each message."""
 
     @property
     def has_room(self) -> bool:
         """Whether the next message may be read at once."""
-        return self._contacts_unconfirmed < STREAM_CONTACTS_UNCONFIRMED_MAX and self._intake.has_room
 
-    def take(self, raw: bytes) -> Taken:
-        """Take one message, a PushContactsRequest or a StreamContactsRequest, which are alike on the wire.
+    def add(self, taken: Taken) -> None:
+        """Take note. Raises InvalidInput where the stream cannot go on."""
 
-        Raises the error of an earlier batch that the broker did not confirm, and TransientError once DES stops.
+    async def room(self) -> None:
+        """Wait until the next message may be read."""
+
+
+class BatchStream:
+    """The batches of one client stream, in the order in which they come."""
+
+    def __init__(self, intake: Intake, tenant: str, fields: frozenset[str], sink: Sink) -> None:
+        """Take where batches go, whose they are, the configured fields, and who notes what became of each."""
+        self._intake = intake
+        self._tenant = tenant
+        self._fields = fields
+        self._sink = sink
+        self._kept: list[bytes] = []
+        self._kept_bytes = 0
+        self._index = 0
+        self._seen: dict[tuple[int, int], tuple[bytes, asyncio.Future[None]]] = {}
+        self._unconfirmed: deque[tuple[asyncio.Future[None], int]] = deque()
+        self._contacts_unconfirmed = 0
+        self.error: DesError | None = None
+        """Why it cannot go on."""
+        self.on_error: Callable[[], object] = lambda: None
+        """Called when it cannot go on while nobody is asking it to."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the next message may be read at once."""
+        return (
+            self._contacts_unconfirmed < STREAM_CONTACTS_UNCONFIRMED_MAX
+            and self._intake.has_room
+            and self._sink.has_room
+        )
+
+    def receive(self, request: bytes) -> None:
+        """Keep one message, a PushContactsRequest or a StreamContactsRequest, which are alike on the wire.
+
+        Raises what `take` raises.
         """
-        index = self._index
-        self._index += 1
+        kept = self._kept
+        if not kept:
+            self._intake.call(self._tenant, self._called)
+        kept.append(request)
+        self._kept_bytes += len(request)
+        if self._kept_bytes >= KEPT_BYTES_MAX or len(kept) >= KEPT_MAX:
+            self.take()
+
+    def take(self) -> None:
+        """Take the messages that are kept.
+
+        Raises the error of an earlier batch that the broker did not confirm, TransientError once DES stops, and what
+        the sink raises.
+        """
+        requests, self._kept, self._kept_bytes = self._kept, [], 0
+        if self.error is not None:
+            raise self.error
+        if not requests:
+            return
         try:
-            batch = self._read(raw)
-            earlier = self._earlier(batch)
-        except InvalidInput as error:
-            return Rejected(index, error)
-        contacts = batch.contacts
-        if earlier is not None:
-            return Accepted(index, batch.batch_id, contacts, earlier, duplicate=True)
-        confirmed = self._intake.submit(batch)
-        self._remember(batch, confirmed)
-        self._count(confirmed, contacts)
-        return Accepted(index, batch.batch_id, contacts, confirmed)
+            self._take(requests)
+        except DesError as error:
+            self.error = error
+            raise
+
+    def close(self) -> None:
+        """Forget the messages that are kept: their client was not told that they were taken."""
+        self._kept, self._kept_bytes = [], 0
 
     async def room(self) -> None:
         """Wait until the next message may be read. Raises the error of a batch that was not confirmed."""
+        await self._sink.room()
         while self._contacts_unconfirmed >= STREAM_CONTACTS_UNCONFIRMED_MAX:
             await self._settle_oldest()
         await self._intake.room()
@@ -92,14 +136,33 @@ class BatchStream:
         while self._unconfirmed:
             await self._settle_oldest()
 
-    def _read(self, raw: bytes) -> EncodedBatch:
-        """Read a message as closely as it takes. Raises InvalidInput."""
-        batch = glance(raw, self._tenant, self._fields) if len(raw) >= GLANCE_BYTES_MIN else None
-        return batch or encode_proto(_parse(raw), self._tenant, self._fields)
+    def _called(self) -> None:
+        """Take what is kept when intake calls for it."""
+        try:
+            self.take()
+        except DesError:
+            self.on_error()
+
+    def _take(self, requests: Sequence[bytes]) -> None:
+        for request, glanced in zip(requests, glance(requests, self._tenant, self._fields), strict=True):
+            index = self._index
+            self._index += 1
+            try:
+                batch = glanced or encode_proto(_parse(request), self._tenant, self._fields)
+                earlier = self._earlier(batch)
+            except InvalidInput as error:
+                self._sink.add(Rejected(index, error))
+                continue
+            confirmed = earlier
+            if confirmed is None:
+                confirmed = self._intake.submit(batch)
+                self._remember(batch, confirmed)
+                self._count(confirmed, batch.contacts)
+            self._sink.add(Accepted(index, batch.batch_id, batch.contacts, confirmed, duplicate=earlier is not None))
 
     def _earlier(self, batch: EncodedBatch) -> asyncio.Future[None] | None:
         """Return the confirm of the same batch earlier in the stream. Raises InvalidInput for other content."""
-        seen = self._seen.get((batch.erid, batch.batch_id))
+        seen = self._seen.get((batch.erid.int, batch.batch_id.int))
         if seen is None:
             return None
         content_hash, confirmed = seen
@@ -111,7 +174,8 @@ class BatchStream:
     def _remember(self, batch: EncodedBatch, confirmed: asyncio.Future[None]) -> None:
         if len(self._seen) >= STREAM_BATCH_IDS_MAX:
             del self._seen[next(iter(self._seen))]
-        self._seen[batch.erid, batch.batch_id] = (batch.content_hash, confirmed)
+        # By their numbers: a UUID is hashed in Python.
+        self._seen[batch.erid.int, batch.batch_id.int] = (batch.content_hash, confirmed)
 
     def _count(self, confirmed: asyncio.Future[None], contacts: int) -> None:
         """Count contacts as unconfirmed, and off what has been confirmed since."""
@@ -121,21 +185,23 @@ class BatchStream:
             unconfirmed.append((confirmed, contacts_before + contacts))
         else:
             unconfirmed.append((confirmed, contacts))
+            self._settle()
         self._contacts_unconfirmed += contacts
-        while unconfirmed and unconfirmed[0][0].done():
-            self._settle(*unconfirmed.popleft())
 
     async def _settle_oldest(self) -> None:
-        confirmed, contacts = self._unconfirmed[0]
-        await asyncio.wait((confirmed,))  # unlike an await of the future itself, it is not cancelled with us
-        self._unconfirmed.popleft()
-        self._settle(confirmed, contacts)
+        # Unlike an await of the future itself, this does not cancel it with us. A `take` may settle it meanwhile.
+        await asyncio.wait((self._unconfirmed[0][0],))
+        self._settle()
 
-    def _settle(self, confirmed: asyncio.Future[None], contacts: int) -> None:
-        self._contacts_unconfirmed -= contacts
-        error = confirmed.exception()
-        if isinstance(error, DesError):
-            raise error
+    def _settle(self) -> None:
+        """Count off the oldest that are done. Raises the error of one that was not confirmed."""
+        unconfirmed = self._unconfirmed
+        while unconfirmed and unconfirmed[0][0].done():
+            confirmed, contacts = unconfirmed.popleft()
+            self._contacts_unconfirmed -= contacts
+            error = confirmed.exception()
+            if isinstance(error, DesError):
+                raise error
 
 
 def _parse(raw: bytes) -> contact_pb2.ContactBatch:

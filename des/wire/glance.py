@@ -1,29 +1,33 @@
-"""A glance at a whole batch: as little as a door has to see to know that nothing is wrong with it.
+"""A glance at whole batches: as little as a door has to see to know that nothing is wrong with them.
 
-The texts are looked at by columns, all of them at once, and the batch is passed on as it came; who takes it from the
+The texts are looked at by columns, all of them at once, and a batch is passed on as it came; who takes it from the
 broker reads it closely (`decode_proto`). What a glance cannot be sure of, it leaves to `encode_proto`, which decides
-and names the place: a glance may see too much in a batch, never too little. Of a batch of 1,000 that is 0.4 µs a
-contact, where reading one by one takes 1.1 (measured on one machine, one after the other).
+and names the place: a glance may see too much in a batch, never too little. Of a batch of 1,000 that is 0.35 µs a
+contact, where reading one by one takes 1.1; a batch of 1 takes 5 µs of ten looked at together, and 17 alone
+(measured on one machine, one after the other).
 """
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from operator import attrgetter, itemgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+from uuid import UUID
 
+import msgspec
 from google.protobuf.message import DecodeError
 
 from des.limits import CONTACT_TEXT_CHARS_MAX, CONTACTS_PER_MESSAGE_MAX, FIELDS_PER_BATCH_MAX
 from des.wire.encoded import EncodedBatch
-from des.wire.identity import hash_of, parse_uuid
+from des.wire.identity import NIL_TEXT, hash_of
 from des.wire.parts import PART_BYTES_MAX, varint
 from des.wire.rules import COUNTRIES, TEXTS, has_controls
-from des.wire.views import COLUMNS, HEAD, PUSH
+from des.wire.views import COLUMNS, HEADS, PAYLOADS
 
-_IDS: Final = re.compile(rb"\x0a\x24[0-9a-fA-F-]{36}\x12\x24[0-9a-fA-F-]{36}").match
+_UUID: Final = rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+_IDS: Final = re.compile(rb"\x0a\x24" + _UUID + rb"\x12\x24" + _UUID).match
 """ERID and batch id, as every protobuf library writes them: first, and in this order."""
 _IDS_BYTES: Final = 2 * (2 + 36)
-_BATCH_TAG: Final = b"\x0a"
 _FIELD_TAG: Final = b"\x22"  # field 4 of ContactBatch, length-delimited
 _NAMES: Final = TEXTS[:3]
 _NAME_TAGS: Final = frozenset(number << 3 | 2 for number, _ in enumerate(_NAMES, start=1))
@@ -33,45 +37,85 @@ _BLANK: Final = re.compile(r"\n\s").search
 _first_byte: Final = itemgetter(0)
 _names_of: Final = attrgetter(*_NAMES)
 _others_of: Final = attrgetter(*(name for name in TEXTS if name not in {*_NAMES, "country"}))
+_set_by_des_or_seldom: Final = attrgetter("part", "parts", "first_position", "content_hash", "options")
 
 
-def glance(request: bytes, tenant: str, fields: frozenset[str]) -> EncodedBatch | None:
-    """Return the batch of a PushContactsRequest as it came where all is well with it, None where that is not certain.
+def glance(requests: Sequence[bytes], tenant: str, fields: frozenset[str]) -> Sequence[EncodedBatch | None]:
+    """Return the batches of PushContactsRequests as they came, None in place of each that may have something wrong.
 
-    `fields` are the configured ones. The batch has its own id, no options, and fits a message. Its hash is that of its
+    `fields` are the configured ones. A batch has its own id, no options, and fits a message. Its hash is that of its
     content (`identity`) wherever its contacts are encoded as protobuf libraries encode them: field by field, in order.
     """
+    batches = _glance(requests, tenant, fields)
+    if batches is not None:
+        return batches
+    if len(requests) == 1:
+        return [None]
+    return [glance([request], tenant, fields)[0] for request in requests]
+
+
+def _glance(requests: Sequence[bytes], tenant: str, fields: frozenset[str]) -> list[EncodedBatch] | None:
+    """Return the batches where all is well with all of them."""
+    joined = b"".join(requests)
     try:
-        payload: bytes = PUSH.FromString(request).batch
-        head = HEAD.FromString(payload)
-        columns = COLUMNS.FromString(payload).contact_list
+        payloads = PAYLOADS.FromString(joined).batch[:]
+        if not _are_wrapped(requests, payloads) or None in map(_IDS, payloads):
+            return None
+        heads = HEADS.FromString(joined).batch
+        columns = COLUMNS.FromString(joined).batch
     except DecodeError:
         return None
-    if (
-        len(request) != len(_BATCH_TAG) + len(varint(len(payload))) + len(payload)
-        or len(payload) > PART_BYTES_MAX
-        or _IDS(payload) is None
-        or head.part
-        or head.parts
-        or head.first_position
-        or head.content_hash
-        or head.options
-    ):
+    erids, batch_ids = columns.erid[:], columns.batch_id[:]
+    if not len(erids) == len(batch_ids) == len(payloads) or NIL_TEXT in erids or NIL_TEXT in batch_ids:
         return None
-    erid, batch_id = parse_uuid(head.erid), parse_uuid(head.batch_id)
-    names = head.fields_to_be_enriched[:]
-    asked = tuple(sorted(set(names)))
-    if erid is None or batch_id is None or not 0 < len(asked) <= FIELDS_PER_BATCH_MAX or not fields.issuperset(asked):
+    if any(_set_by_des_or_seldom(columns)):
         return None
-    as_sent = _encoded(names)
-    if not payload.endswith(as_sent):
-        return None
-    entries = head.contact_list[:]
-    if not 0 < len(entries) <= CONTACTS_PER_MESSAGE_MAX or not _is_clear(entries, columns):
-        return None
-    contacts = memoryview(payload)[_IDS_BYTES : len(payload) - len(as_sent)]
-    content_hash = hash_of(contacts, _encoded(asked))
-    return EncodedBatch(tenant, erid, batch_id, asked, len(entries), content_hash, payload)
+    batches, entries = list[EncodedBatch](), list[bytes]()
+    for payload, head, erid, batch_id in zip(payloads, heads, _uuids(erids), _uuids(batch_ids), strict=True):
+        contacts, names = head.contact_list[:], head.fields_to_be_enriched[:]
+        if not 0 < len(contacts) <= CONTACTS_PER_MESSAGE_MAX or len(payload) > PART_BYTES_MAX:
+            return None
+        if not 0 < len(names) <= FIELDS_PER_BATCH_MAX or not fields.issuperset(names):
+            return None
+        asked = _asked(tuple(names))
+        if not payload.endswith(asked.as_sent):
+            return None
+        entries += contacts
+        content_hash = hash_of(memoryview(payload)[_IDS_BYTES : len(payload) - len(asked.as_sent)], asked.canonical)
+        batches.append(EncodedBatch(tenant, erid, batch_id, asked.fields, len(contacts), content_hash, payload))
+    return batches if _is_clear(entries, columns.contact_list) else None
+
+
+def _are_wrapped(requests: Sequence[bytes], payloads: Sequence[bytes]) -> bool:
+    """Whether each request is one batch and nothing else."""
+    return len(requests) == len(payloads) and all(
+        request_bytes - size == 1 + (size.bit_length() + 6) // 7  # behind a tag, and a length of 7 bits to the byte
+        for request_bytes, size in zip(map(len, requests), map(len, payloads), strict=True)
+    )
+
+
+def _uuids(texts: list[str]) -> list[UUID]:
+    return msgspec.convert(texts, list[UUID])
+
+
+class _Asked(NamedTuple):
+    """What batches ask for: sorted and unique; and encoded as it was sent, and as the canonical form has it."""
+
+    fields: tuple[str, ...]
+    as_sent: bytes
+    canonical: bytes
+
+
+@lru_cache(maxsize=256)
+def _asked(names: tuple[str, ...]) -> _Asked:
+    """Of configured fields; most batches ask for what others do."""
+    fields = tuple(sorted(set(names)))
+    return _Asked(fields, _encoded(names), _encoded(fields))
+
+
+def _encoded(names: Sequence[str]) -> bytes:
+    """Fields asked for, as a batch has them."""
+    return b"".join(b"".join((_FIELD_TAG, varint(len(name.encode())), name.encode())) for name in names)
 
 
 def _is_clear(entries: Sequence[bytes], columns: Any) -> bool:
@@ -91,8 +135,3 @@ def _is_clear(entries: Sequence[bytes], columns: Any) -> bool:
     for column in _others_of(columns):
         texts += column[:]
     return not has_controls("".join(texts))
-
-
-def _encoded(names: Sequence[str]) -> bytes:
-    """Fields asked for, as a batch has them."""
-    return b"".join(b"".join((_FIELD_TAG, varint(len(name.encode())), name.encode())) for name in names)

@@ -1,10 +1,11 @@
 """Other ways to read the bytes of a message: messages of the same field numbers that look less closely, or sideways.
 
 `SET` reads a ContactBatchSet without looking into its batches, which stay bytes: parsed as what it is, a set with one
-broken batch could not be read at all. `PUSH` reads a request of a door so, `HEAD` a batch without looking into its
-contacts. `COLUMNS` reads a batch by columns: as its one `Contact` of repeated texts is not itself repeated, the parser
-merges all contacts into it, text by text. That reads every text of a batch in a fifth of the time that it takes
-contact by contact, and forgets whose text is whose.
+broken batch could not be read at all. The others read requests of a stream, several of them joined to one: to a parser
+they are one request whose field came several times. `PAYLOADS` leaves their batches bytes, `HEADS` reads each without
+looking into its contacts. `COLUMNS` has one batch of repeated fields with one contact of repeated texts, neither of
+them repeated itself, so the parser merges all batches and all contacts into it, field by field. That reads every text
+in a fifth of the time that it takes contact by contact, and forgets whose text is whose.
 """
 
 from typing import Any, Final
@@ -30,23 +31,45 @@ def _view(file: descriptor_pb2.FileDescriptorProto, name: str, original: Any) ->
     return view
 
 
+def _repeated(view: descriptor_pb2.DescriptorProto) -> descriptor_pb2.DescriptorProto:
+    for field in view.field:
+        field.label = _Field.LABEL_REPEATED
+    return view
+
+
+def _hold(view: descriptor_pb2.DescriptorProto, name: str, message: str) -> None:
+    """Have a field of the view read as that message."""
+    (field,) = (one for one in view.field if one.name == name)
+    field.type, field.type_name = _Field.TYPE_MESSAGE, message
+
+
+def _merged(view: descriptor_pb2.DescriptorProto, name: str, message: str) -> None:
+    """Have a field of the view read as that message, and merged into one where it comes several times."""
+    _hold(view, name, message)
+    next(one for one in view.field if one.name == name).label = _Field.LABEL_OPTIONAL
+
+
 def _classes() -> tuple[Any, Any, Any, Any]:
     file = descriptor_pb2.FileDescriptorProto(name="des/wire/views.proto", package=_PACKAGE, syntax="proto3")
-    batch = contact_pb2.ContactBatch.DESCRIPTOR
+    request, batch, contact = (
+        ingest_pb2.PushContactsRequest.DESCRIPTOR,
+        contact_pb2.ContactBatch.DESCRIPTOR,
+        contact_pb2.Contact.DESCRIPTOR,
+    )
     _view(file, "Set", contact_pb2.ContactBatchSet.DESCRIPTOR)
-    _view(file, "Push", ingest_pb2.PushContactsRequest.DESCRIPTOR)
+    _repeated(_view(file, "Payloads", request))
     _view(file, "Head", batch)
-    (contacts,) = (one for one in _view(file, "Columns", batch).field if one.name == "contact_list")
-    contacts.label, contacts.type, contacts.type_name = _Field.LABEL_OPTIONAL, _Field.TYPE_MESSAGE, "Texts"
-    for text in _view(file, "Texts", contact_pb2.Contact.DESCRIPTOR).field:
-        text.label = _Field.LABEL_REPEATED
+    _hold(_repeated(_view(file, "Heads", request)), "batch", "Head")
+    _repeated(_view(file, "Texts", contact))
+    _merged(_repeated(_view(file, "BatchColumns", batch)), "contact_list", "Texts")
+    _merged(_view(file, "Columns", request), "batch", "BatchColumns")
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    set_, push, head, columns = (
+    set_, payloads, heads, columns = (
         message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
-        for name in ("Set", "Push", "Head", "Columns")
+        for name in ("Set", "Payloads", "Heads", "Columns")
     )
-    return set_, push, head, columns
+    return set_, payloads, heads, columns
 
 
-SET, PUSH, HEAD, COLUMNS = _classes()
+SET, PAYLOADS, HEADS, COLUMNS = _classes()

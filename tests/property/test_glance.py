@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from des.contact import ContactBatch
 from des.v1 import contact_pb2
-from des.wire import TenantResolver, decode_delivery, decode_proto, glance
+from des.wire import EncodedBatch, TenantResolver, decode_delivery, decode_proto, glance
 from des.wire.parts import varint
 from des.wire.rules import TEXTS, contact_findings
 from tests.property.test_wire import as_message, batches, wild_texts
@@ -28,10 +28,15 @@ def inside(payload: bytes) -> bytes:
     return b"\x0a" + varint(len(payload)) + payload
 
 
+def glanced_at(request: bytes) -> EncodedBatch | None:
+    (batch,) = glance([request], "default", KNOWN)
+    return batch
+
+
 @given(batches)
 def test_what_is_glanced_at_is_what_is_read(document: dict[str, Any]) -> None:
     batch = as_message({**document, "batch_id": BATCH_ID})
-    glanced = glance(raw(batch), "default", KNOWN)
+    glanced = glanced_at(raw(batch))
     if glanced is None:  # for instance a last name that begins with a space
         return
     read = decode_proto(batch, "default", KNOWN)
@@ -49,7 +54,7 @@ def test_what_is_glanced_at_is_what_is_read(document: dict[str, Any]) -> None:
     ],
 )
 def test_a_glance_is_enough_for_an_ordinary_batch(contact: dict[str, str]) -> None:
-    glanced = glance(raw(message([contact] * 200, batch_id=BATCH_ID)), "default", KNOWN)
+    glanced = glanced_at(raw(message([contact] * 200, batch_id=BATCH_ID)))
     assert glanced is not None
     assert (glanced.contacts, glanced.erid, glanced.batch_id) == (200, UUID(ERID), UUID(BATCH_ID))
 
@@ -60,7 +65,7 @@ def test_a_glance_holds_back_every_breach(rows: list[tuple[str, ...]]) -> None:
         return  # cannot be encoded
     if list(contact_findings(rows)):
         batch = message([dict(zip(TEXTS, row, strict=True)) for row in rows], batch_id=BATCH_ID)
-        assert glance(raw(batch), "default", KNOWN) is None
+        assert glanced_at(raw(batch)) is None
 
 
 @pytest.mark.parametrize(
@@ -78,13 +83,13 @@ def test_a_glance_holds_back_every_breach(rows: list[tuple[str, ...]]) -> None:
     ],
 )
 def test_a_batch_that_is_not_plain_is_read_closely(over: dict[str, Any]) -> None:
-    assert glance(raw(message(**{"batch_id": BATCH_ID, **over})), "default", KNOWN) is None
+    assert glanced_at(raw(message(**{"batch_id": BATCH_ID, **over}))) is None
 
 
 def test_options_are_read_closely() -> None:
     batch = message(batch_id=BATCH_ID)
     batch.options.priority = 9
-    assert glance(raw(batch), "default", KNOWN) is None
+    assert glanced_at(raw(batch)) is None
 
 
 NOBODY = message([{"company_name": "Acme"}], batch_id=BATCH_ID).SerializeToString()
@@ -102,13 +107,13 @@ LAST_NAME_WINS = b"\x1a\x08\x0a\x04John\x0a\x00"
     ],
 )
 def test_a_name_too_many_does_not_stand_for_one_too_few(payload: bytes) -> None:
-    assert glance(inside(payload), "default", KNOWN) is None
+    assert glanced_at(inside(payload)) is None
 
 
 def test_a_request_of_two_batches_is_read_closely() -> None:
     one = message(batch_id=BATCH_ID)
-    assert glance(b"\x0a\x00" + raw(one), "default", KNOWN) is None
-    assert glance(raw(one) + raw(one), "default", KNOWN) is None
+    assert glanced_at(b"\x0a\x00" + raw(one)) is None
+    assert glanced_at(raw(one) + raw(one)) is None
 
 
 @given(
@@ -126,9 +131,42 @@ def test_whatever_is_done_to_the_bytes_a_glance_lets_nothing_broken_pass(
     for place, byte in edits:
         payload[place % len(payload)] = byte
     payload[at % len(payload) : at % len(payload)] = insertion
-    glanced = glance(inside(bytes(payload)), "default", KNOWN)
+    glanced = glanced_at(inside(bytes(payload)))
     if glanced is not None:
         (unit,) = decode_delivery(delivery(glanced.payload, user_id="des"), TENANTS, KNOWN)
         assert isinstance(unit, ContactBatch)
         assert (unit.erid, unit.batch_id, unit.fields) == (glanced.erid, glanced.batch_id, glanced.fields)
         assert len(unit.contacts) == glanced.contacts
+
+
+ORDINARY = [raw(message([{**JOHN, "last_name": f"Doe {number}"}], batch_id=BATCH_ID)) for number in range(3)]
+ODD = [
+    b"",
+    b"\x0a\x00",
+    inside(NOBODY),
+    raw(message()),
+    raw(message([JOHN] * 3, batch_id=BATCH_ID, fields=("phone_number",))),
+    raw(message([{"first_name": "Jo\x07hn"}], batch_id=BATCH_ID)),
+    ORDINARY[0] + b"\x10\x01",
+    ORDINARY[0] + ORDINARY[1],
+]
+
+
+def test_ordinary_batches_are_looked_at_together() -> None:
+    batches = glance(ORDINARY, "default", KNOWN)
+    assert [batch and batch.payload for batch in batches] == [request[3:] for request in ORDINARY]
+    assert len({batch and batch.content_hash for batch in batches}) == len(ORDINARY)
+
+
+@given(st.lists(st.sampled_from(ORDINARY + ODD), min_size=1, max_size=5))
+def test_batches_looked_at_together_are_what_each_is_alone(requests: list[bytes]) -> None:
+    assert list(glance(requests, "default", KNOWN)) == [glanced_at(request) for request in requests]
+
+
+@given(st.permutations(ORDINARY), st.lists(st.integers(0, 400), min_size=2, max_size=2))
+@example(ORDINARY, [0, 0])
+def test_requests_that_are_only_well_formed_together_are_not_taken(requests: list[bytes], at: list[int]) -> None:
+    whole = b"".join(requests)
+    first, second = sorted(place % len(whole) for place in at)
+    cut = [whole[:first], whole[first:second], whole[second:]]
+    assert list(glance(cut, "default", KNOWN)) == [glanced_at(request) for request in cut]

@@ -14,7 +14,7 @@ from grpc_status import rpc_status
 from des.errors import BrokerUnavailable, ConfigError, Overloaded
 from des.ingest.server import GrpcServer
 from des.ingest.servicer import SERVICE_NAME
-from des.limits import KIB
+from des.limits import KIB, SMALL_MESSAGE_CONTACTS_MAX
 from des.testing.service import check_service_contract
 from des.v1 import contact_pb2, ingest_pb2, ingest_pb2_grpc
 from tests.ingest_publisher import HeldPublisher
@@ -102,7 +102,8 @@ async def test_a_broker_out_of_reach_is_unavailable(doors: Doors, held: HeldPubl
 
 async def test_every_batch_is_acknowledged_as_the_broker_confirms_it(doors: Doors, held: HeldPublisher) -> None:
     call = stub(doors).StreamContacts()
-    await call.write(ingest_pb2.StreamContactsRequest(batch=batch("a")))
+    large = message([JOHN] * (SMALL_MESSAGE_CONTACTS_MAX + 1))
+    await call.write(ingest_pb2.StreamContactsRequest(batch=large))
     await held.arrived(1)
     await call.write(ingest_pb2.StreamContactsRequest(batch=batch("b")))
     await held.arrived(2)
@@ -110,7 +111,7 @@ async def test_every_batch_is_acknowledged_as_the_broker_confirms_it(doors: Door
     second = await call.read()
     held.confirm(0)
     first = await call.read()
-    await call.write(ingest_pb2.StreamContactsRequest(batch=batch("a")))
+    await call.write(ingest_pb2.StreamContactsRequest(batch=large))
     again = await call.read()
     await call.write(ingest_pb2.StreamContactsRequest())
     refused = await call.read()
@@ -165,19 +166,20 @@ async def test_a_client_that_leaves_takes_nothing_back_and_leaves_nothing_behind
         await call.write(request(batch(f"n{published}")))  # type: ignore[arg-type]  # alike on the wire
         await held.arrived(published + 1)
         call.cancel()
-    assert doors.intake.bytes_unconfirmed > 0
-    held.confirm_all()
-    await until(lambda: doors.intake.bytes_unconfirmed == 0)
+        assert doors.intake.bytes_unconfirmed > 0
+        held.confirm(published)
+        await until(lambda: doors.intake.bytes_unconfirmed == 0)
 
 
 async def test_a_stop_ends_open_streams_with_unavailable_once_they_are_confirmed(
     doors: Doors, held: HeldPublisher
 ) -> None:
-    pushing, streaming = stub(doors).PushContacts(), stub(doors).StreamContacts()
-    await pushing.write(request(batch("a")))
-    await streaming.write(ingest_pb2.StreamContactsRequest(batch=batch("b")))
-    await until(lambda: doors.intake.contacts_taken == 2)  # in one message or in two, as they happen to arrive
+    streaming, pushing = stub(doors).StreamContacts(), stub(doors).PushContacts()
+    await streaming.write(ingest_pb2.StreamContactsRequest(batch=batch("a")))
     await held.arrived(1)
+    await streaming.write(ingest_pb2.StreamContactsRequest(batch=batch("b")))
+    await pushing.write(request(batch("c")))
+    await until(lambda: doors.intake.suppliers == 2)
     health = health_pb2_grpc.HealthStub(doors.channel)
     watch = health.Watch(health_pb2.HealthCheckRequest(service=SERVICE_NAME))
     assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
@@ -185,8 +187,8 @@ async def test_a_stop_ends_open_streams_with_unavailable_once_they_are_confirmed
         tasks.create_task(doors.grpc_server.stop())
         assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
         held.confirm_all()
-        acknowledged = await streaming.read()
-        assert isinstance(acknowledged, ingest_pb2.StreamContactsResponse)
+        acknowledged = [await streaming.read() for _ in range(2)]
+        assert all(isinstance(one, ingest_pb2.StreamContactsResponse) for one in acknowledged)
         for call in (streaming, pushing):
             assert await call.code() is grpc.StatusCode.UNAVAILABLE
         watch.cancel()

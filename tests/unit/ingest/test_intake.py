@@ -13,7 +13,6 @@ from des.limits import (
     INTAKE_PUBLISHES_IN_FLIGHT_MAX,
     MESSAGE_BYTES_MAX,
     SET_CONTACTS_MAX,
-    SETS_IN_FLIGHT_MAX,
     SMALL_MESSAGE_CONTACTS_MAX,
 )
 from des.message import BATCH_SET_TYPE, BATCH_TYPE
@@ -44,10 +43,10 @@ def received(publisher: HeldPublisher, number: int) -> list[ContactBatch]:
     return [unit for unit in units if isinstance(unit, ContactBatch)]
 
 
-async def fill_sets_in_flight(intake: Intake, publisher: HeldPublisher, contacts: int = 1) -> None:
-    for number in range(SETS_IN_FLIGHT_MAX):
-        intake.submit(encoded(f"early{number}", contacts=contacts))
-        await publisher.arrived(number + 1)
+async def send_one(intake: Intake, publisher: HeldPublisher, contacts: int = 1) -> None:
+    """Have a set in flight."""
+    intake.submit(encoded("early", contacts=contacts))
+    await publisher.arrived(1)
 
 
 async def test_it_keeps_the_service_contract() -> None:
@@ -70,40 +69,60 @@ async def test_what_has_few_contacts_goes_to_a_queue_of_its_own_and_never_rides_
     intake: Intake, publisher: HeldPublisher
 ) -> None:
     large = SMALL_MESSAGE_CONTACTS_MAX + 1
-    for number in range(SETS_IN_FLIGHT_MAX):
-        intake.submit(encoded(f"early{number}", contacts=large))
-        await publisher.arrived(number + 1)
+    await send_one(intake, publisher, large)
     intake.submit(encoded("large", contacts=large))
     intake.submit(encoded("John"))
-    await publisher.arrived(SETS_IN_FLIGHT_MAX + 1)
+    await publisher.arrived(2)
     sent = [one.delivery for one in publisher.messages]
-    assert [one.queue for one in sent] == [INGEST_EXCHANGE] * SETS_IN_FLIGHT_MAX + [SMALL_EXCHANGE]
-    assert [len(batch.contacts) for batch in received(publisher, SETS_IN_FLIGHT_MAX)] == [1]
+    assert [one.queue for one in sent] == [INGEST_EXCHANGE, SMALL_EXCHANGE]
+    assert [len(batch.contacts) for batch in received(publisher, 1)] == [1]
 
 
 async def test_small_batches_that_are_many_together_are_as_large_as_any(
     intake: Intake, publisher: HeldPublisher
 ) -> None:
-    await fill_sets_in_flight(intake, publisher)
+    await send_one(intake, publisher)
     for number in range(SMALL_MESSAGE_CONTACTS_MAX + 1):
         intake.submit(encoded(f"late{number}"))
     publisher.confirm(0)
-    await publisher.arrived(SETS_IN_FLIGHT_MAX + 1)
-    assert publisher.messages[SETS_IN_FLIGHT_MAX].delivery.queue == INGEST_EXCHANGE
+    await publisher.arrived(2)
+    assert publisher.messages[1].delivery.queue == INGEST_EXCHANGE
 
 
 async def test_batches_that_come_while_confirms_are_out_share_the_next_message(
     intake: Intake, publisher: HeldPublisher
 ) -> None:
-    await fill_sets_in_flight(intake, publisher)
+    await send_one(intake, publisher)
     waiting = [intake.submit(encoded(f"late{number}")) for number in range(100)]
     publisher.confirm(0)
-    await publisher.arrived(SETS_IN_FLIGHT_MAX + 1)
+    await publisher.arrived(2)
     assert publisher.messages[-1].delivery.type == BATCH_SET_TYPE
     assert [batch.contacts[0].first_name for batch in received(publisher, -1)] == [f"late{n}" for n in range(100)]
     assert not any(future.done() for future in waiting)
     publisher.confirm(-1)
     await asyncio.gather(*waiting)
+
+
+async def test_who_has_batches_to_supply_is_called_once_when_small_ones_can_go_out(
+    intake: Intake, publisher: HeldPublisher
+) -> None:
+    calls = list[str]()
+
+    def supply() -> None:
+        calls.append("called")
+        intake.submit(encoded("supplied"))
+
+    await send_one(intake, publisher)
+    intake.call("default", supply)
+    intake.submit(encoded("waits"))
+    other = intake.submit(encoded("other", tenant="another"))
+    await publisher.arrived(2)
+    assert not calls
+    publisher.confirm_all()
+    await other
+    await publisher.arrived(3)
+    assert calls == ["called"]
+    assert [batch.contacts[0].first_name for batch in received(publisher, 2)] == ["waits", "supplied"]
 
 
 async def test_batches_of_one_turn_of_the_loop_share_a_message(intake: Intake, publisher: HeldPublisher) -> None:
@@ -114,13 +133,13 @@ async def test_batches_of_one_turn_of_the_loop_share_a_message(intake: Intake, p
 
 
 async def test_a_full_set_does_not_wait_for_those_that_are_not(intake: Intake, publisher: HeldPublisher) -> None:
-    await fill_sets_in_flight(intake, publisher, 200)
+    await send_one(intake, publisher, 200)
     intake.submit(encoded("many", contacts=SET_CONTACTS_MAX))
-    await publisher.arrived(SETS_IN_FLIGHT_MAX + 1)
+    await publisher.arrived(2)
     intake.submit(encoded("some", contacts=200))
     intake.submit(encoded("many", contacts=SET_CONTACTS_MAX - 200))
     intake.submit(encoded("others", contacts=300))
-    await publisher.arrived(SETS_IN_FLIGHT_MAX + 2)
+    await publisher.arrived(3)
     assert [len(batch.contacts) for batch in received(publisher, -1)] == [200, SET_CONTACTS_MAX - 200]
 
 
@@ -224,7 +243,7 @@ async def test_above_its_bound_it_takes_nothing_more(publisher: HeldPublisher) -
 
 
 async def test_a_drain_confirms_what_was_taken_and_takes_nothing_more(intake: Intake, publisher: HeldPublisher) -> None:
-    await fill_sets_in_flight(intake, publisher)
+    await send_one(intake, publisher)
     late = intake.submit(encoded("late"))
     async with asyncio.TaskGroup() as tasks:
         drain = tasks.create_task(intake.drain())

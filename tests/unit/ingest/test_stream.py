@@ -9,7 +9,7 @@ from des import limits
 from des.errors import InvalidInput, Overloaded
 from des.ingest.acknowledgement import Summary
 from des.ingest.intake import Intake
-from des.ingest.stream import Accepted, BatchStream, Rejected
+from des.ingest.stream import KEPT_MAX, Accepted, BatchStream, Rejected, Taken
 from tests.ingest_publisher import HeldPublisher
 from tests.wire_samples import ERID, JOHN, KNOWN, message, request
 
@@ -19,45 +19,78 @@ async def publisher() -> HeldPublisher:
     return HeldPublisher()
 
 
+class Notes:
+    """A sink that keeps everything."""
+
+    has_room = True
+
+    def __init__(self) -> None:
+        self.taken: list[Taken] = []
+
+    def add(self, taken: Taken) -> None:
+        self.taken.append(taken)
+
+    async def room(self) -> None:
+        pass
+
+
 @pytest.fixture
-async def stream(publisher: HeldPublisher) -> AsyncIterator[BatchStream]:
+async def intake(publisher: HeldPublisher) -> AsyncIterator[Intake]:
     intake = Intake(publisher)
     await intake.start()
-    yield BatchStream(intake, "default", KNOWN)
+    yield intake
     publisher.confirm_all()
     await intake.stop()
+
+
+@pytest.fixture
+async def notes() -> Notes:
+    return Notes()
+
+
+@pytest.fixture
+async def stream(intake: Intake, notes: Notes) -> BatchStream:
+    return BatchStream(intake, "default", KNOWN, notes)
 
 
 def raw(name: str = "John", **over: str) -> bytes:
     return request(message([{**JOHN, "first_name": name}], **over)).SerializeToString()
 
 
-def accepted(stream: BatchStream, payload: bytes) -> Accepted:
-    taken = stream.take(payload)
+def accepted(stream: BatchStream, notes: Notes, payload: bytes) -> Accepted:
+    taken = take(stream, notes, payload)
     assert isinstance(taken, Accepted)
     return taken
 
 
-def rejected(stream: BatchStream, payload: bytes) -> Rejected:
-    taken = stream.take(payload)
+def rejected(stream: BatchStream, notes: Notes, payload: bytes) -> Rejected:
+    taken = take(stream, notes, payload)
     assert isinstance(taken, Rejected)
     return taken
 
 
-async def test_a_broken_message_is_rejected_by_its_index_and_the_stream_goes_on(stream: BatchStream) -> None:
-    assert accepted(stream, raw()).index == 0
+def take(stream: BatchStream, notes: Notes, payload: bytes) -> Taken:
+    stream.receive(payload)
+    stream.take()
+    return notes.taken[-1]
+
+
+async def test_a_broken_message_is_rejected_by_its_index_and_the_stream_goes_on(
+    stream: BatchStream, notes: Notes
+) -> None:
+    assert accepted(stream, notes, raw()).index == 0
     reasons = [
-        rejected(stream, payload).error.reason
+        rejected(stream, notes, payload).error.reason
         for payload in (b"", b"\xff", raw(erid="7"), request(message([])).SerializeToString())
     ]
     assert reasons == ["EMPTY_BODY", "MALFORMED_PROTOBUF", "INVALID_ERID", "EMPTY_BATCH"]
-    assert accepted(stream, raw("Jane")).index == 5
+    assert accepted(stream, notes, raw("Jane")).index == 5
 
 
 async def test_the_same_batch_again_is_a_duplicate_confirmed_with_the_first(
-    stream: BatchStream, publisher: HeldPublisher
+    stream: BatchStream, notes: Notes, publisher: HeldPublisher
 ) -> None:
-    first, again = accepted(stream, raw()), accepted(stream, raw())
+    first, again = accepted(stream, notes, raw()), accepted(stream, notes, raw())
     assert (first.duplicate, again.duplicate) == (False, True)
     assert again.batch_id == first.batch_id
     await publisher.arrived(1)
@@ -67,22 +100,24 @@ async def test_the_same_batch_again_is_a_duplicate_confirmed_with_the_first(
     assert again.confirmed.done()
 
 
-async def test_another_content_under_the_same_id_is_a_conflict(stream: BatchStream) -> None:
-    accepted(stream, raw(batch_id=ERID))
-    error = rejected(stream, raw("Jane", batch_id=ERID)).error
+async def test_another_content_under_the_same_id_is_a_conflict(stream: BatchStream, notes: Notes) -> None:
+    accepted(stream, notes, raw(batch_id=ERID))
+    error = rejected(stream, notes, raw("Jane", batch_id=ERID)).error
     assert (error.reason, error.erid, error.batch_id) == ("BATCH_CONFLICT", ERID, ERID)
 
 
-async def test_the_same_id_in_another_erid_is_another_batch(stream: BatchStream) -> None:
+async def test_the_same_id_in_another_erid_is_another_batch(stream: BatchStream, notes: Notes) -> None:
     other = ERID.replace("3", "4")
-    assert not accepted(stream, raw(batch_id=ERID)).duplicate
-    assert not accepted(stream, raw(batch_id=ERID, erid=other)).duplicate
+    assert not accepted(stream, notes, raw(batch_id=ERID)).duplicate
+    assert not accepted(stream, notes, raw(batch_id=ERID, erid=other)).duplicate
 
 
-async def test_it_waits_when_it_is_too_far_ahead_of_its_confirms(stream: BatchStream, publisher: HeldPublisher) -> None:
+async def test_it_waits_when_it_is_too_far_ahead_of_its_confirms(
+    stream: BatchStream, notes: Notes, publisher: HeldPublisher
+) -> None:
     for number in range(limits.STREAM_CONTACTS_UNCONFIRMED_MAX // limits.BATCH_CONTACTS_MAX):
         many = [{"first_name": f"n{number}"}] * limits.BATCH_CONTACTS_MAX
-        accepted(stream, request(message(many)).SerializeToString())
+        accepted(stream, notes, request(message(many)).SerializeToString())
     assert not stream.has_room
     async with asyncio.TaskGroup() as tasks:
         room = tasks.create_task(stream.room())
@@ -92,12 +127,66 @@ async def test_it_waits_when_it_is_too_far_ahead_of_its_confirms(stream: BatchSt
     assert stream.has_room
 
 
-async def test_a_batch_that_was_not_confirmed_ends_the_stream(stream: BatchStream, publisher: HeldPublisher) -> None:
-    accepted(stream, raw())
+async def test_a_batch_that_was_not_confirmed_ends_the_stream(
+    stream: BatchStream, notes: Notes, publisher: HeldPublisher
+) -> None:
+    accepted(stream, notes, raw())
     await publisher.arrived(1)
     publisher.refuse(0, Overloaded("queue full"))
     with pytest.raises(Overloaded, match="queue full"):
         await stream.settled()
+
+
+async def test_messages_that_come_while_a_set_is_on_its_way_are_taken_together_for_the_next(
+    stream: BatchStream, notes: Notes, publisher: HeldPublisher
+) -> None:
+    stream.receive(raw("first"))
+    await publisher.arrived(1)
+    for number in range(20):
+        stream.receive(raw(f"late{number}"))
+    stream.receive(b"")
+    assert len(notes.taken) == 1
+    publisher.confirm(0)
+    await publisher.arrived(2)
+    assert [one.index for one in notes.taken] == list(range(22))
+    assert isinstance(notes.taken[-1], Rejected)
+
+
+async def test_they_are_taken_before_they_are_too_many(
+    stream: BatchStream, notes: Notes, publisher: HeldPublisher
+) -> None:
+    stream.receive(raw("first"))
+    await publisher.arrived(1)
+    for number in range(KEPT_MAX):
+        stream.receive(raw(f"late{number}"))
+    assert len(notes.taken) == KEPT_MAX + 1
+
+
+async def test_an_error_that_is_met_when_intake_calls_is_told_and_stays(
+    stream: BatchStream, publisher: HeldPublisher
+) -> None:
+    told = asyncio.Event()
+    stream.on_error = told.set
+    stream.receive(raw("first"))
+    await publisher.arrived(1)
+    stream.receive(raw("second"))
+    publisher.refuse(0, Overloaded("queue full"))
+    await told.wait()
+    assert isinstance(stream.error, Overloaded)
+    with pytest.raises(Overloaded, match="queue full"):
+        stream.take()
+
+
+async def test_what_a_closed_stream_kept_is_forgotten(
+    stream: BatchStream, notes: Notes, intake: Intake, publisher: HeldPublisher
+) -> None:
+    stream.receive(raw("first"))
+    await publisher.arrived(1)
+    stream.receive(raw("second"))
+    stream.close()
+    publisher.confirm_all()
+    await intake.drain()
+    assert (len(notes.taken), len(publisher.messages)) == (1, 1)
 
 
 async def test_a_summary_takes_so_many_rejections_and_no_more() -> None:
