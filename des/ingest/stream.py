@@ -5,7 +5,7 @@ what is looked at together takes a third of the time, and while nothing can go o
 """
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeAlias
 from uuid import UUID
@@ -73,7 +73,7 @@ class BatchStream:
         self._kept: list[bytes] = []
         self._kept_bytes = 0
         self._index = 0
-        self._seen: dict[tuple[int, int], tuple[bytes, asyncio.Future[None]]] = {}
+        self._seen: OrderedDict[tuple[int, int], tuple[bytes, asyncio.Future[None]]] = OrderedDict()
         self._unconfirmed: deque[tuple[asyncio.Future[None], int]] = deque()
         self._contacts_unconfirmed = 0
         self.error: DesError | None = None
@@ -173,7 +173,7 @@ class BatchStream:
 
     def _remember(self, batch: EncodedBatch, confirmed: asyncio.Future[None]) -> None:
         if len(self._seen) >= STREAM_BATCH_IDS_MAX:
-            del self._seen[next(iter(self._seen))]
+            self._seen.popitem(last=False)
         # By their numbers: a UUID is hashed in Python.
         self._seen[batch.erid.int, batch.batch_id.int] = (batch.content_hash, confirmed)
 
