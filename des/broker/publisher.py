@@ -11,9 +11,10 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
-from aio_pika import DeliveryMode, Message
-from aio_pika.abc import AbstractExchange
+import aiormq.abc
+from aio_pika import DeliveryMode
 from aio_pika.exceptions import DeliveryError, PublishError
+from aiormq import spec
 
 from des.broker.connection import AWAY, Wire
 from des.broker.supervisor import Supervisor
@@ -32,20 +33,17 @@ NACK_RETRY_S: Final = 1.0
 
 
 class _Line:
-    """One wire as publishes see it: its exchanges, who waits for a confirm, and why nothing can be sent."""
+    """One wire as publishes see it: its channel, who waits for a confirm, and why nothing can be sent.
 
-    def __init__(self, wire: Wire) -> None:
+    The channel is aiormq's: by aio-pika's exchange and message on top of it a publish takes a third more CPU.
+    """
+
+    def __init__(self, wire: Wire, channel: aiormq.abc.AbstractChannel) -> None:
         self.wire = wire
+        self.channel = channel
         self.alarm = False
         self.waits: set[asyncio.Timeout] = set()
         self._broke = ""
-        self._exchanges: dict[str, AbstractExchange] = {}
-
-    async def exchange(self, name: str) -> AbstractExchange:
-        """Exchange of that name, whether or not the broker has it."""
-        if name not in self._exchanges:
-            self._exchanges[name] = await self.wire.channel.get_exchange(name, ensure=False)
-        return self._exchanges[name]
 
     def refusal(self) -> DesError | None:
         """Why nothing can be sent on it at present."""
@@ -143,10 +141,9 @@ class AmqpPublisher:
     ) -> None:
         """See contract.Publisher."""
         line = self._usable()
-        message = Message(
-            body,
+        properties = spec.Basic.Properties(
             content_type=content_type,
-            type=type,
+            message_type=type or None,
             headers=dict(headers) if headers else None,
             delivery_mode=DeliveryMode.PERSISTENT,
             message_id=f"{self._ids_prefix}-{next(self._ids)}",
@@ -157,7 +154,7 @@ class AmqpPublisher:
                 line = self._usable()  # another one, or none, after waiting for a slot
                 line.waits.add(wait)
                 try:
-                    await _confirmed(await line.exchange(exchange), message, routing_key, mandatory=mandatory)
+                    await _confirmed(line.channel, exchange, routing_key, body, properties, mandatory=mandatory)
                 finally:
                     line.waits.discard(wait)
         except TimeoutError as error:
@@ -183,7 +180,7 @@ class AmqpPublisher:
 
     async def opened(self, wire: Wire) -> None:
         """See WireUser."""
-        self._line = _Line(wire)
+        self._line = _Line(wire, await wire.channel.get_underlay_channel())
 
     def lost(self, reason: str) -> None:
         """See WireUser."""
@@ -192,10 +189,20 @@ class AmqpPublisher:
             self._line = None
 
 
-async def _confirmed(exchange: AbstractExchange, message: Message, routing_key: str, *, mandatory: bool) -> None:
-    """Publish and wait for the confirm; aio-pika's errors become those of contract.Publisher."""
+async def _confirmed(
+    channel: aiormq.abc.AbstractChannel,
+    exchange: str,
+    routing_key: str,
+    body: bytes,
+    properties: spec.Basic.Properties,
+    *,
+    mandatory: bool,
+) -> None:
+    """Publish and wait for the confirm; aiormq's errors become those of contract.Publisher."""
     try:
-        await exchange.publish(message, routing_key, mandatory=mandatory)
+        await channel.basic_publish(
+            body, exchange=exchange, routing_key=routing_key, properties=properties, mandatory=mandatory
+        )
     except PublishError as error:
         raise BrokerUnavailable(f"no queue takes the message: {error}") from error
     except DeliveryError as error:
