@@ -8,7 +8,8 @@ import pytest
 from des.broker.contract import INGEST_EXCHANGE, SMALL_EXCHANGE
 from des.contact import ContactBatch
 from des.errors import BrokerUnavailable, Overloaded, TransientError
-from des.ingest.intake import Intake
+from des.ingest import intake as intake_module
+from des.ingest.intake import PACED_BATCHES, Intake
 from des.limits import (
     INTAKE_PUBLISHES_IN_FLIGHT_MAX,
     MESSAGE_BYTES_MAX,
@@ -123,6 +124,26 @@ async def test_who_has_batches_to_supply_is_called_once_when_small_ones_can_go_o
     await publisher.arrived(3)
     assert calls == ["called"]
     assert [batch.contacts[0].first_name for batch in received(publisher, 2)] == ["waits", "supplied"]
+
+
+@pytest.mark.parametrize(("batches", "goes"), [(PACED_BATCHES - 1, True), (PACED_BATCHES, False)])
+async def test_behind_many_batches_the_next_set_goes_a_while_after_them(
+    intake: Intake, publisher: HeldPublisher, monkeypatch: pytest.MonkeyPatch, batches: int, goes: bool
+) -> None:
+    monkeypatch.setattr(intake_module, "SET_PACE_S", 1.0)
+    confirmed = [intake.submit(encoded(f"early{number}")) for number in range(batches)]
+    await publisher.arrived(1)
+    intake.submit(encoded("late"))
+    publisher.confirm(0)
+    await asyncio.gather(*confirmed)
+    full = intake.submit(encoded("full", "another", contacts=SET_CONTACTS_MAX))  # as a sign that it has looked around
+    await publisher.arrived(2)
+    late = [batch.contacts[0].first_name for n in range(1, len(publisher.messages)) for batch in received(publisher, n)]
+    assert ("late" in late) is goes
+    publisher.confirm_all()
+    await full
+    await intake.drain()
+    assert len(publisher.messages) == 3
 
 
 async def test_batches_of_one_turn_of_the_loop_share_a_message(intake: Intake, publisher: HeldPublisher) -> None:
