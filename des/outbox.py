@@ -37,6 +37,8 @@ SOURCE: Final = "urn:des"
 """`ce-source` of every event; with `ce-id` it names the event for ever."""
 POLL_S: Final = 1.0
 """How often rows are looked for that other processes wrote; those of this process wake the relay."""
+LINGER_S: Final = 0.005
+"""From a wake to the look: whoever watches the object is told first, and commits that follow share the look."""
 GROUP_DEADLINE_S: Final = 10.0
 """Longest wait for the confirms of a group; the claim must not idle for the 30 s after which Postgres ends it."""
 BACKOFF_FIRST_S: Final = 0.1
@@ -161,6 +163,8 @@ class Relay:
                 await self._woken.wait()
         except TimeoutError:
             return
+        if not self._stopping:
+            await self._clock.sleep(LINGER_S)
 
 
 def cloud_event_headers(event: OutboxEvent) -> Mapping[str, str]:

@@ -4,7 +4,8 @@
 -- Of the settings that keep every other statement to its key (see postgres.py), for this transaction only.
 select set_config(name, value, true)
 from (values
-    ('enable_seqscan', 'on'), ('enable_hashjoin', 'on'), ('enable_mergejoin', 'on'), ('statement_timeout', '0')
+    ('enable_seqscan', 'on'), ('enable_hashjoin', 'on'), ('enable_mergejoin', 'on'), ('statement_timeout', '0'),
+    ('plan_cache_mode', 'force_custom_plan') -- of one tenant, or of all
 ) as s (name, value);
 
 -- name: balances
