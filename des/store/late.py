@@ -65,10 +65,13 @@ async def resolve(database: Database, call_id: UUID, charged: int | None, *, ask
         reserved = Amount(call["reserved"], call["reserved_money"])
         amount = _amount(charged, reserved)
         state = CallState.RELEASED if charged is None else CallState.SETTLED
+        own = (call["tenant"], call["erid"])
+        waiting = await connection.fetch(_SQL["waiting_for"], call_id)
+        await _lock_parts(connection, sorted({own, *((row["tenant"], row["erid"]) for row in waiting)}))
         said = "by hand: not charged" if charged is None else f"by hand: charged {amount.credits / MILLION:g}"
         await connection.execute(_SQL["end_call"], call_id, state.value, amount.credits, amount.money, said)
         if amount.credits:
-            await _put_on_receipt(connection, call_id, (call["tenant"], call["erid"]), call["provider"], amount)
+            await _put_on_receipt(connection, call_id, own, call["provider"], amount)
         asking = await _ask_again(connection, [call_id]) if ask_again else 0
         if not ask_again:
             await connection.execute(_SQL["stop_waiting"], call_id)
@@ -102,9 +105,14 @@ async def resume(database: Database, owner: UUID, erids_max: int) -> int:
 
 async def _reopen(connection: Connection, erids: Sequence[Erid]) -> int:
     """Make contacts of these ERIDs, in order, that are ready outstanding again, and wake their workers; how many."""
-    for erid in erids:  # the parts of all before the object of any, as a commit takes them
-        await connection.execute(_STEERING["lock_parts"], *erid)
+    await _lock_parts(connection, erids)
     return sum([await _reopen_one(connection, *erid) for erid in erids])
+
+
+async def _lock_parts(connection: Connection, erids: Sequence[Erid]) -> None:
+    """Hold the parts of these ERIDs, in order, before the object of any of them is, as a commit does."""
+    for erid in erids:
+        await connection.execute(_STEERING["lock_parts"], *erid)
 
 
 async def _reopen_one(connection: Connection, tenant: str, erid: UUID) -> int:
@@ -128,7 +136,6 @@ async def _put_on_receipt(connection: Connection, call_id: UUID, erid: Erid, pro
     attempt = Attempt(
         provider, "unknown", f"CALL_WITHOUT_ANSWER {call_id}", cost=amount.credits / MILLION, call_id=call_id
     )
-    await connection.execute(_STEERING["lock_parts"], *erid)
     await connection.fetchval(_SQL["hold_enrichment"], *erid)
     line = msgspec.json.encode([attempt]).decode()
     if await connection.fetchval(_SQL["add_charge"], call_id, *erid, line) is not None:

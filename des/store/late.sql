@@ -20,6 +20,10 @@ from call c
 where c.id = $1
 for update;
 
+-- name: waiting_for
+-- ERIDs with contacts that wait for a call; there will be no others while the call is held.
+select distinct tenant, erid from awaiting where call_id = $1;
+
 -- name: end_call
 -- The end of a held call by hand.
 update call

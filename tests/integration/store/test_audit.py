@@ -1,5 +1,6 @@
 """The audit sees every way in which the books can disagree, and held calls end by hand without any."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from uuid import UUID, uuid4
 
@@ -16,6 +17,7 @@ from des.store.postgres import Database
 from des.testing.sandbox import sandbox_thread
 from tests.faults.money_books import violations
 from tests.faults.money_office import PEOPLE, SEED, Office, known_to, pdl, plain_ledger
+from tests.integration.store.waiting import waits
 
 ERID, OTHER_ERID = UUID(int=1), UUID(int=2)
 JOHN = Contact(first_name="John", last_name="Doe", company_domain="sayprimer.com")
@@ -161,3 +163,16 @@ async def test_what_was_held_is_asked_again_where_that_is_wanted(
 
 def test_the_books_agree_unless_something_differs() -> None:
     assert Books([], [], [], []).agree
+
+
+async def test_who_ends_a_call_holds_the_parts_of_all_that_waited_before_any_object(
+    office: Office, database: Database
+) -> None:
+    call_id = await held(office)
+    async with database.connection() as other, asyncio.TaskGroup() as tasks:
+        async with other.transaction():
+            await other.execute("select from batch where erid = $1 for no key update", OTHER_ERID)
+            resolving = tasks.create_task(resolve(database, call_id, CREDIT, ask_again=True))
+            await waits(other)
+            await other.execute("select from enrichment where erid = $1 for update nowait", ERID)
+        assert (await resolving).asking_again == 2

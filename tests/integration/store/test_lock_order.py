@@ -13,6 +13,7 @@ from des.store.postgres import Connection, Database
 from des.store.serving import EnrichmentStore
 from des.store.work import PostgresWorkStore
 from des.wire import decode_contacts, decode_json
+from tests.integration.store.waiting import waits
 
 ERID = UUID(int=7)
 OWNER = uuid4()
@@ -49,13 +50,6 @@ def unit(
     row = ContactRow(one.batch_id, one.part, one.first_position, "{}", fields, (state,), -seq if resumed else seq)
     partition = partition_of("default", ERID)
     return CommitUnit("default", ERID, partition, 1, [row], resumed=resumed, options_revision=options_revision)
-
-
-async def waits(connection: Connection) -> None:
-    """Return when some transaction waits for another."""
-    async with asyncio.timeout(20):
-        while not await connection.fetchval("select exists (select from pg_locks where not granted)"):
-            pass
 
 
 async def test_a_commit_that_waits_for_a_part_holds_none_behind_it(
