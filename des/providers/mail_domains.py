@@ -6,6 +6,7 @@ does not answer, or fails, says nothing about the domain: `UNKNOWN`, which is as
 
 import asyncio
 import enum
+from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from typing import TypeVar
 
@@ -55,7 +56,7 @@ class MailDomains:
         self._clock = clock
         self._nameservers = nameservers
         self._timeout_s = timeout_s
-        self._remembered: dict[str, tuple[float, Mail]] = {}
+        self._remembered: OrderedDict[str, tuple[float, Mail]] = OrderedDict()
         self._under_way = asyncio.Semaphore(LOOKUPS_MAX)
         self._resolver: aiodns.DNSResolver | None = None
         self.lookups = 0
@@ -96,7 +97,7 @@ class MailDomains:
         keep_s = UNKNOWN_REMEMBERED_S if mail is Mail.UNKNOWN else REMEMBERED_S
         self._remembered.pop(domain, None)
         if len(self._remembered) >= REMEMBERED_MAX:
-            del self._remembered[next(iter(self._remembered))]
+            self._remembered.popitem(last=False)
         self._remembered[domain] = (self._clock.monotonic() + keep_s, mail)
 
     async def _look_up(self, domain: str) -> Mail:
