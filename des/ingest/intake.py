@@ -147,7 +147,10 @@ class Intake:
             await self._room.wait()
 
     def call(self, tenant: str, supply: Callable[[], None]) -> None:
-        """Have `supply` called, once, when small batches of the tenant that it submits can go out at once."""
+        """Have `supply` called, once, when small batches of the tenant that it submits can go out at once.
+
+        It must not raise: others are called after it.
+        """
         self._suppliers.setdefault(tenant, []).append(supply)
         self._flush_soon()
 

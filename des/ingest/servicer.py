@@ -5,7 +5,6 @@ index, and its stream goes on. Reading is a task beside the handler, so that a d
 """
 
 import asyncio
-import contextlib
 from typing import Any, Final, TypeAlias
 
 import grpc
@@ -54,8 +53,7 @@ class IngestServicer:
         """End every stream with UNAVAILABLE once what was read of it is confirmed; the client sends the rest again."""
         self._draining = True
         for reader, stream in self._readers.items():
-            with contextlib.suppress(DesError):  # the stream keeps it
-                stream.take()
+            stream.called()
             reader.cancel()
 
     async def push_contacts(self, _: object, context: _Context) -> ingest_pb2.PushContactsResponse:
@@ -118,11 +116,18 @@ async def _read(context: _Context, stream: BatchStream) -> DesError | None:
 
 
 def _error_of(stream: BatchStream, reader: _Reader) -> DesError | None:
-    """Return why reading ended early; a reader is cancelled by its stream's error, and by a drain."""
-    if reader.cancelled():
+    """Return why reading ended early; a reader is cancelled by its stream's error, and by a drain.
+
+    Raises what is none of ours.
+    """
+    if not reader.cancelled():
+        return reader.result()
+    if stream.error is None:
         what = "DES is stopping; send again what was not acknowledged, to another one or in a moment"
-        return stream.error or TransientError(what)
-    return reader.result()
+        return TransientError(what)
+    if isinstance(stream.error, DesError):
+        return stream.error
+    raise stream.error
 
 
 async def _settled(stream: BatchStream) -> DesError | None:

@@ -76,10 +76,10 @@ class BatchStream:
         self._seen: OrderedDict[tuple[int, int], tuple[bytes, asyncio.Future[None]]] = OrderedDict()
         self._unconfirmed: deque[tuple[asyncio.Future[None], int]] = deque()
         self._contacts_unconfirmed = 0
-        self.error: DesError | None = None
+        self.error: Exception | None = None
         """Why it cannot go on."""
         self.on_error: Callable[[], object] = lambda: None
-        """Called when it cannot go on while nobody is asking it to."""
+        """Called where `called` has met an error."""
 
     @property
     def has_room(self) -> bool:
@@ -97,7 +97,7 @@ class BatchStream:
         """
         kept = self._kept
         if not kept:
-            self._intake.call(self._tenant, self._called)
+            self._intake.call(self._tenant, self.called)
         kept.append(request)
         self._kept_bytes += len(request)
         if self._kept_bytes >= KEPT_BYTES_MAX or len(kept) >= KEPT_MAX:
@@ -116,9 +116,16 @@ class BatchStream:
             return
         try:
             self._take(requests)
-        except DesError as error:
+        except Exception as error:
             self.error = error
             raise
+
+    def called(self) -> None:
+        """Take the messages that are kept for somebody who is not to hear of an error: it stays, and is told."""
+        try:
+            self.take()
+        except Exception:  # noqa: BLE001 - whatever it was, it is this stream's alone, and kept
+            self.on_error()
 
     def close(self) -> None:
         """Forget the messages that are kept: their client was not told that they were taken."""
@@ -135,13 +142,6 @@ class BatchStream:
         """Wait until every batch taken is confirmed. Raises the error of one that was not."""
         while self._unconfirmed:
             await self._settle_oldest()
-
-    def _called(self) -> None:
-        """Take what is kept when intake calls for it."""
-        try:
-            self.take()
-        except DesError:
-            self.on_error()
 
     def _take(self, requests: Sequence[bytes]) -> None:
         for request, glanced in zip(requests, glance(requests, self._tenant, self._fields), strict=True):

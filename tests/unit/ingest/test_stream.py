@@ -200,3 +200,21 @@ async def test_a_summary_takes_so_many_rejections_and_no_more() -> None:
     assert caught.value.reason == "TOO_MANY_REJECTED"
     assert len(summary.finished().rejected) == fit
     assert summary.finished().ByteSize() < limits.MESSAGE_BYTES_MAX
+
+
+async def test_an_error_that_is_none_of_ours_is_this_streams_alone(
+    intake: Intake, publisher: HeldPublisher, notes: Notes
+) -> None:
+    class Broken(Notes):
+        def add(self, taken: Taken) -> None:
+            raise ZeroDivisionError
+
+    broken, stream = BatchStream(intake, "default", KNOWN, Broken()), BatchStream(intake, "default", KNOWN, notes)
+    told = asyncio.Event()
+    broken.on_error = told.set
+    broken.receive(raw("John"))
+    stream.receive(raw("Jane"))
+    await told.wait()
+    await publisher.arrived(1)
+    assert isinstance(broken.error, ZeroDivisionError)
+    assert len(notes.taken) == 1
