@@ -1,10 +1,10 @@
-"""A door that looks at nothing: gRPC in, confirmed publishes out, by the same libraries as DES's own.
+"""A door that looks at nothing: gRPC in, confirmed publishes out, by the libraries that DES's own is made of.
 
     python -m bench.peers.pass_through_door --amqp-url URL
 
 Messages stay the bytes they came as. They are put together while two publishes are unconfirmed, up to JOINED_BYTES_MAX,
 and the stream is answered when everything is confirmed. It decodes nothing, refuses nothing, tells no duplicate and has
-no bound: what it reaches is what a door of these libraries could reach at most.
+no bound: what it reaches is about what a door of these libraries could reach.
 """
 
 import argparse

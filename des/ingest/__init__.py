@@ -5,8 +5,8 @@ and publishes them with a confirm (`intake`). No state of its own: what is not c
 
 Guarantee. OK to a client means that the broker has confirmed the batch on a durable quorum queue. While a confirm is
 outstanding, small batches that arrive are put together into the next message, and those of a stream are looked at
-together too: load makes the group larger, not the latency. A client that leaves does not take back what was sent on its
-behalf.
+together too: load makes the group larger, and the latency by no more than that confirm, or 3 ms. A client that leaves
+does not take back what was sent on its behalf.
 
 States. Open; draining (no new batches, what was taken is confirmed); stopped.
 

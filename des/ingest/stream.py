@@ -1,7 +1,7 @@
 """One client stream of batches: each is decoded, refused, recognised as a duplicate, or handed to intake.
 
-Messages are kept as they come and taken together, when the next message to the broker can go out or many are there:
-what is looked at together takes a third of the time, and while nothing can go out nobody waits longer for it.
+Small messages are kept as they come and taken together, when the next message to the broker can go out or many are
+there: what is looked at together takes a third of the time, and while nothing can go out nobody waits longer for it.
 """
 
 import asyncio
@@ -15,14 +15,18 @@ from google.protobuf.message import DecodeError
 
 from des.errors import DesError, InvalidInput
 from des.ingest.intake import Intake
-from des.limits import STREAM_BATCH_IDS_MAX, STREAM_CONTACTS_UNCONFIRMED_MAX
+from des.limits import (
+    KIB,
+    STREAM_BATCH_IDS_MAX,
+    STREAM_CONTACTS_UNCONFIRMED_MAX,
+    STREAM_KEPT_BYTES_MAX,
+    STREAM_KEPT_MAX,
+)
 from des.v1 import contact_pb2, ingest_pb2
 from des.wire import EncodedBatch, encode_proto, glance
 
-KEPT_BYTES_MAX: Final = 64 * 1024
-"""Messages kept until they are taken; what is looked at together should fit the processor's cache."""
-KEPT_MAX: Final = 128
-"""The same in messages: taking so many is a turn of a millisecond or two."""
+KEPT_EACH_BYTES_MAX: Final = 4 * KIB
+"""A message of this size, some hundred contacts, gains nothing from company: it is taken at once."""
 
 _BATCH_TYPE: Final = contact_pb2.ContactBatch.DESCRIPTOR.full_name
 
@@ -72,6 +76,7 @@ class BatchStream:
         self._sink = sink
         self._kept: list[bytes] = []
         self._kept_bytes = 0
+        self._is_waiting = False
         self._index = 0
         self._seen: OrderedDict[tuple[int, int], tuple[bytes, asyncio.Future[None]]] = OrderedDict()
         self._unconfirmed: deque[tuple[asyncio.Future[None], int]] = deque()
@@ -95,13 +100,19 @@ class BatchStream:
 
         Raises what `take` raises.
         """
-        kept = self._kept
-        if not kept:
-            self._intake.call(self._tenant, self.called)
-        kept.append(request)
-        self._kept_bytes += len(request)
-        if self._kept_bytes >= KEPT_BYTES_MAX or len(kept) >= KEPT_MAX:
+        size = len(request)
+        self._kept.append(request)
+        self._kept_bytes += size
+        self._intake.keep(size)
+        if (
+            size >= KEPT_EACH_BYTES_MAX
+            or self._kept_bytes >= STREAM_KEPT_BYTES_MAX
+            or len(self._kept) >= STREAM_KEPT_MAX
+        ):
             self.take()
+        elif not self._is_waiting:
+            self._is_waiting = True
+            self._intake.call(self._tenant, self.called)
 
     def take(self) -> None:
         """Take the messages that are kept.
@@ -109,7 +120,8 @@ class BatchStream:
         Raises the error of an earlier batch that the broker did not confirm, TransientError once DES stops, and what
         the sink raises.
         """
-        requests, self._kept, self._kept_bytes = self._kept, [], 0
+        requests = self._kept
+        self.close()
         if self.error is not None:
             raise self.error
         if not requests:
@@ -122,6 +134,7 @@ class BatchStream:
 
     def called(self) -> None:
         """Take the messages that are kept for somebody who is not to hear of an error: it stays, and is told."""
+        self._is_waiting = False
         try:
             self.take()
         except Exception:  # noqa: BLE001 - whatever it was, it is this stream's alone, and kept
@@ -129,6 +142,7 @@ class BatchStream:
 
     def close(self) -> None:
         """Forget the messages that are kept: their client was not told that they were taken."""
+        self._intake.keep(-self._kept_bytes)
         self._kept, self._kept_bytes = [], 0
 
     async def room(self) -> None:

@@ -3,16 +3,24 @@
 
 -- name: resume
 -- Contacts with fields that are over budget are outstanding again: those fields are pending, with whom they were asked of;
--- what was found stays. $3 names the batches, null all of them. All in one statement: the counts are those of its rows.
+-- what was found stays. $3 names the batches, null all of them: looked up one by one in either case. All in one statement:
+-- the counts are those of its rows.
 with over as (
     select k.batch_id, k.position, count(*) as fields_over,
         jsonb_object_agg(
             f.key, jsonb_strip_nulls(jsonb_build_object('state', 'pending', 'attempts', f.value -> 'attempts'))
         ) as fields
-    from contact k
+    from unnest(
+        coalesce($3::uuid[], (select array_agg(distinct b.batch_id) from batch b where b.tenant = $1 and b.erid = $2))
+    ) as u (batch_id)
+    cross join lateral (
+        select k.batch_id, k.position, k.fields
+        from contact k
+        where k.tenant = $1 and k.erid = $2 and k.batch_id = u.batch_id and not k.reopened
+        offset 0 -- a batch at a time, however few contacts the planner believes the object to have
+    ) k
     cross join lateral jsonb_each(k.fields) f
-    where k.tenant = $1 and k.erid = $2 and ($3::uuid[] is null or k.batch_id = any($3)) and not k.reopened
-        and f.value ->> 'state' = 'over_budget'
+    where f.value ->> 'state' = 'over_budget'
     group by k.batch_id, k.position
 ),
 reopened as (

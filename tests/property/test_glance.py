@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from des.contact import ContactBatch
 from des.v1 import contact_pb2
 from des.wire import EncodedBatch, TenantResolver, decode_delivery, decode_proto, glance
+from des.wire.glance import LEFT_MAX
 from des.wire.parts import varint
 from des.wire.rules import TEXTS, contact_findings
 from tests.property.test_wire import as_message, batches, wild_texts
@@ -160,7 +161,15 @@ def test_ordinary_batches_are_looked_at_together() -> None:
 
 @given(st.lists(st.sampled_from(ORDINARY + ODD), min_size=1, max_size=5))
 def test_batches_looked_at_together_are_what_each_is_alone(requests: list[bytes]) -> None:
-    assert list(glance(requests, "default", KNOWN)) == [glanced_at(request) for request in requests]
+    for together, alone in zip(glance(requests, "default", KNOWN), map(glanced_at, requests), strict=True):
+        assert together is None or together == alone
+
+
+def test_one_that_is_odd_leaves_most_of_the_others_as_they_are() -> None:
+    for odd in ODD:
+        batches = glance([*ORDINARY * 20, odd, *ORDINARY * 20], "default", KNOWN)
+        assert batches[60] is None or batches[60] == glanced_at(odd)
+        assert batches.count(None) <= LEFT_MAX
 
 
 @given(st.permutations(ORDINARY), st.lists(st.integers(0, 400), min_size=2, max_size=2))
@@ -169,4 +178,13 @@ def test_requests_that_are_only_well_formed_together_are_not_taken(requests: lis
     whole = b"".join(requests)
     first, second = sorted(place % len(whole) for place in at)
     cut = [whole[:first], whole[first:second], whole[second:]]
-    assert list(glance(cut, "default", KNOWN)) == [glanced_at(request) for request in cut]
+    for together, alone in zip(glance(cut, "default", KNOWN), map(glanced_at, cut), strict=True):
+        assert together is None or together == alone
+
+
+def test_a_request_that_reaches_into_the_next_swallows_nothing() -> None:
+    one, swallowed, last = ORDINARY
+    unknown_field = b"\x7a" + varint(len(swallowed))
+    payload = one[3:] + unknown_field
+    reaching = b"\x0a" + varint(len(payload) + len(swallowed)) + payload
+    assert list(glance([reaching, swallowed + last], "default", KNOWN)) == [None, None]

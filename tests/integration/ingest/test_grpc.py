@@ -194,6 +194,30 @@ async def test_a_stop_ends_open_streams_with_unavailable_once_they_are_confirmed
         watch.cancel()
 
 
+async def test_a_stop_takes_what_a_stream_has_only_kept(doors: Doors, held: HeldPublisher) -> None:
+    first, second = stub(doors).StreamContacts(), stub(doors).StreamContacts()
+    await first.write(ingest_pb2.StreamContactsRequest(batch=batch("a")))
+    await held.arrived(1)
+    await second.write(ingest_pb2.StreamContactsRequest(batch=batch("b")))
+    await until(lambda: doors.intake.suppliers == 1)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(doors.grpc_server.stop())
+        await until(lambda: doors.intake.contacts_taken == 2)
+        held.confirm_all()
+        assert isinstance(await second.read(), ingest_pb2.StreamContactsResponse)
+        assert await second.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_client_that_says_nothing_hears_that_its_batch_was_refused(doors: Doors, held: HeldPublisher) -> None:
+    pushing = stub(doors).PushContacts()
+    await pushing.write(request(batch("a")))
+    await held.arrived(1)
+    await pushing.write(request(batch("b")))
+    await until(lambda: doors.intake.suppliers == 1)
+    held.refuse(0, Overloaded("queue full"))
+    assert await pushing.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
 async def test_the_server_tells_of_itself(doors: Doors) -> None:
     health = health_pb2_grpc.HealthStub(doors.channel)
     for name in ("", SERVICE_NAME):

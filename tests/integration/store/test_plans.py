@@ -30,11 +30,11 @@ async def grown(database: Database) -> None:
         )
 
 
-async def plan_of(connection: Connection, sql: str) -> str:
-    """The plan that a prepared statement keeps, made without looking at its arguments."""
+async def plan_of(connection: Connection, sql: str, arguments: str = "") -> str:
+    """The plan that a prepared statement keeps, made without a look at its arguments: they say which partitions."""
     parameters = max(map(int, re.findall(r"\$(\d+)", sql)))
     await connection.execute(f"prepare looked_at as {sql}")
-    lines = await connection.fetch(f"explain execute looked_at ({', '.join(['null'] * parameters)})")
+    lines = await connection.fetch(f"explain execute looked_at ({arguments or ', '.join(['null'] * parameters)})")
     await connection.execute("deallocate looked_at")
     return "\n".join(line[0] for line in lines)
 
@@ -74,3 +74,17 @@ async def test_orders_have_their_own_index(database: Database) -> None:
     assert "Sort" not in parts
     assert "enrichment_newest" in newest
     assert "Sort" not in newest
+
+
+async def test_calls_are_ended_by_their_key(database: Database) -> None:
+    """And not by the index of open keys, with each open call compared with each that ends."""
+    async with database.connection() as connection:
+        plan = await plan_of(connection, statements("ledger")["settle_calls"])
+    assert "Index Scan using call_pkey on call c" in plan, plan
+    assert "call_open" not in plan, plan
+
+
+async def test_contacts_over_budget_are_looked_for_in_the_batches_that_are_named(database: Database) -> None:
+    async with database.connection() as connection:
+        plan = await plan_of(connection, statements("resumption")["resume"], f"'default', '{ERID}', null")
+    assert "Index Cond: ((tenant = $1) AND (erid = $2) AND (batch_id = u.batch_id))" in plan, plan

@@ -4,9 +4,11 @@ import asyncio
 
 from des.store.postgres import Connection
 
+_WAITS = "select exists (select from pg_stat_activity where pg_backend_pid() = any(pg_blocking_pids(pid)))"
+
 
 async def waits(connection: Connection) -> None:
-    """Return when some transaction waits for another."""
+    """Return when some transaction waits for this connection's own."""
     async with asyncio.timeout(20):
-        while not await connection.fetchval("select exists (select from pg_locks where not granted)"):
+        while not await connection.fetchval(_WAITS):
             pass

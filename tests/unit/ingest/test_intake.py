@@ -130,7 +130,7 @@ async def test_who_has_batches_to_supply_is_called_once_when_small_ones_can_go_o
 async def test_behind_many_batches_the_next_set_goes_a_while_after_them(
     intake: Intake, publisher: HeldPublisher, monkeypatch: pytest.MonkeyPatch, batches: int, goes: bool
 ) -> None:
-    monkeypatch.setattr(intake_module, "SET_PACE_S", 1.0)
+    monkeypatch.setattr(intake_module, "SET_PACE_S", 3600.0)
     confirmed = [intake.submit(encoded(f"early{number}")) for number in range(batches)]
     await publisher.arrived(1)
     intake.submit(encoded("late"))
@@ -144,6 +144,23 @@ async def test_behind_many_batches_the_next_set_goes_a_while_after_them(
     await full
     await intake.drain()
     assert len(publisher.messages) == 3
+
+
+async def test_suppliers_that_take_long_are_called_in_several_turns(
+    intake: Intake, publisher: HeldPublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake_module, "SUPPLY_S_MAX", 1e-9)
+    turns = list[int]()
+
+    def supply() -> None:
+        turns.append(intake.suppliers)
+        if not intake.suppliers:
+            intake.submit(encoded("last"))
+
+    for _ in range(3):
+        intake.call("default", supply)
+    await publisher.arrived(1)
+    assert turns == [2, 1, 0]
 
 
 async def test_batches_of_one_turn_of_the_loop_share_a_message(intake: Intake, publisher: HeldPublisher) -> None:
@@ -273,6 +290,18 @@ async def test_a_drain_confirms_what_was_taken_and_takes_nothing_more(intake: In
             await intake.push(encoded("too late"))
         publisher.confirm_all()
     assert late.done()
+    assert intake.bytes_unconfirmed == 0
+
+
+async def test_a_stop_that_is_cut_short_fails_what_has_not_gone_out(publisher: HeldPublisher) -> None:
+    intake = Intake(publisher)
+    await intake.start()
+    await send_one(intake, publisher)
+    waiting = intake.submit(encoded("late"))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await intake.stop()
+    assert isinstance(waiting.exception(), TransientError)
     assert intake.bytes_unconfirmed == 0
 
 

@@ -9,7 +9,7 @@ from des import limits
 from des.errors import InvalidInput, Overloaded
 from des.ingest.acknowledgement import Summary
 from des.ingest.intake import Intake
-from des.ingest.stream import KEPT_MAX, Accepted, BatchStream, Rejected, Taken
+from des.ingest.stream import Accepted, BatchStream, Rejected, Taken
 from tests.ingest_publisher import HeldPublisher
 from tests.wire_samples import ERID, JOHN, KNOWN, message, request
 
@@ -157,9 +157,44 @@ async def test_they_are_taken_before_they_are_too_many(
 ) -> None:
     stream.receive(raw("first"))
     await publisher.arrived(1)
-    for number in range(KEPT_MAX):
+    for number in range(limits.STREAM_KEPT_MAX):
         stream.receive(raw(f"late{number}"))
-    assert len(notes.taken) == KEPT_MAX + 1
+    assert len(notes.taken) == limits.STREAM_KEPT_MAX + 1
+
+
+async def test_one_that_is_large_is_taken_at_once_with_those_before_it(
+    stream: BatchStream, notes: Notes, publisher: HeldPublisher
+) -> None:
+    stream.receive(raw("first"))
+    await publisher.arrived(1)
+    stream.receive(raw("late"))
+    stream.receive(request(message([JOHN] * 200)).SerializeToString())
+    await publisher.arrived(2)
+    assert [one.contacts for one in notes.taken if isinstance(one, Accepted)] == [1, 1, 200]
+
+
+async def test_what_is_kept_takes_room(publisher: HeldPublisher, notes: Notes) -> None:
+    first, second = raw("first"), raw("second")
+    intake = Intake(publisher, bytes_max=len(first) + len(second))
+    stream = BatchStream(intake, "default", KNOWN, notes)
+    stream.receive(first)
+    await publisher.arrived(1)
+    room = [stream.has_room]
+    stream.receive(second)
+    room.append(stream.has_room)
+    stream.close()
+    room.append(stream.has_room)
+    assert room == [True, False, True]
+    publisher.confirm_all()
+    await intake.stop()
+
+
+async def test_a_stream_stands_in_line_once(stream: BatchStream, intake: Intake, publisher: HeldPublisher) -> None:
+    stream.receive(raw("first"))
+    await publisher.arrived(1)
+    for number in range(3 * limits.STREAM_KEPT_MAX):
+        stream.receive(raw(f"late{number}"))
+    assert intake.suppliers == 1
 
 
 async def test_an_error_that_is_met_when_intake_calls_is_told_and_stays(
