@@ -4,7 +4,8 @@ import asyncio
 
 from des.store.postgres import Connection
 
-_WAITS = "select exists (select from pg_stat_activity where pg_backend_pid() = any(pg_blocking_pids(pid)))"
+# Not by pg_stat_activity: a transaction sees there only the sessions of its first look.
+_WAITS = "select exists (select from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid)))"
 
 
 async def waits(connection: Connection) -> None:
