@@ -55,6 +55,8 @@ STREAM_KEPT_MAX = 64
 """Messages of a gRPC stream that are kept to be taken together: taking so many is a turn of a millisecond or two."""
 STREAM_KEPT_BYTES_MAX = 64 * KIB
 """The same in bytes: what is looked at together should fit the processor's cache."""
+STREAM_KEPT_EACH_BYTES_MAX = 4 * KIB
+"""A message of this size, some hundred contacts, gains nothing from company: it is taken at once."""
 STREAM_BATCH_IDS_MAX = 16_384
 """Batch ids a gRPC stream remembers to tell its duplicates; older ones are told in Postgres."""
 STREAM_ACKS_UNSENT_MAX = 10_000
@@ -178,6 +180,7 @@ _holds(MESSAGE_BYTES_MAX <= HTTP_BODY_BYTES_MAX, "a body holds at least a messag
 _holds(SET_BYTES_MAX <= MESSAGE_BYTES_MAX // 2, "a set and the batch that overfills it fit a message")
 _holds(INTAKE_PUBLISHES_IN_FLIGHT_MAX * 2 < CONFIRMS_IN_FLIGHT_MAX, "intake waits for no slot")
 _holds(GRPC_MESSAGE_BYTES_MAX <= INTAKE_BYTES_MAX, "intake takes the largest batch")
+_holds(STREAM_KEPT_EACH_BYTES_MAX < STREAM_KEPT_BYTES_MAX, "what is kept is several messages")
 _holds(STREAM_KEPT_BYTES_MAX * 1_000 <= INTAKE_BYTES_MAX, "a thousand streams may keep what they have read")
 _holds(STREAM_REJECTED_BYTES_MAX <= MESSAGE_BYTES_MAX // 2, "a summary fits a message")
 _holds(HTTP_BODY_BYTES_MAX * 2 <= HTTP_BODIES_BYTES_MAX, "one body does not shut the others out")

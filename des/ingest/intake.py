@@ -97,9 +97,9 @@ class Intake:
         self._open: dict[Kind, _Set] = {}
         self._full: deque[_Set] = deque()
         self._in_flight: set[Kind] = set()
-        """Kinds of which a set is in flight that was not full, or was a moment ago."""
+        """Kinds of which a set is in flight that was not full."""
         self._paced: dict[Kind, asyncio.TimerHandle] = {}
-        """Those of which it was."""
+        """Kinds of which one was a moment ago, until the next may go."""
         self._full_in_flight = 0
         self._suppliers: dict[str, deque[Callable[[], None]]] = {}
         self._bytes_kept = 0
@@ -116,7 +116,7 @@ class Intake:
         self.bytes_unconfirmed = 0
 
     def __repr__(self) -> str:
-        in_flight = len(self._in_flight) - len(self._paced) + self._full_in_flight
+        in_flight = len(self._in_flight) + self._full_in_flight
         return (
             f"<Intake: {self.bytes_unconfirmed} bytes unconfirmed, {in_flight} messages in flight,"
             f" {self.suppliers} wait to be called>"
@@ -233,19 +233,22 @@ class Intake:
         while self._full and self._full_in_flight < INTAKE_PUBLISHES_IN_FLIGHT_MAX:
             self._full_in_flight += 1
             self._start(self._full.popleft(), is_full=True)
-        ready = [kind for kind in self._open if kind not in self._in_flight]
+        ready = [kind for kind in self._open if self._may_go(kind)]
         for kind in ready[: INTAKE_PUBLISHES_IN_FLIGHT_MAX - len(self._in_flight)]:
             self._in_flight.add(kind)
             self._start(self._open.pop(kind), is_full=False)
-        if any((tenant, True) not in self._in_flight for tenant in self._suppliers):
+        if any(self._may_go((tenant, True)) for tenant in self._suppliers):
             self._flush_soon()
+
+    def _may_go(self, kind: Kind) -> bool:
+        return kind not in self._in_flight and kind not in self._paced
 
     def _call_suppliers(self) -> None:
         if not self._suppliers:
             return
         clock = asyncio.get_running_loop().time
         until = clock() + SUPPLY_S_MAX
-        for tenant in [tenant for tenant in self._suppliers if (tenant, True) not in self._in_flight]:
+        for tenant in [tenant for tenant in self._suppliers if self._may_go((tenant, True))]:
             suppliers = self._suppliers[tenant]
             while suppliers:
                 suppliers.popleft()()
@@ -293,11 +296,10 @@ class Intake:
 
     def _landed(self, group: _Set) -> None:
         """Let the next of its kind go: now, or a while after this one went."""
+        self._in_flight.discard(group.kind)
         loop = asyncio.get_running_loop()
         next_at = group.sent_at + SET_PACE_S
-        if len(group.payloads) < PACED_BATCHES or self._draining or loop.time() >= next_at:
-            self._in_flight.discard(group.kind)
-        else:
+        if len(group.payloads) >= PACED_BATCHES and not self._draining and loop.time() < next_at:
             self._paced[group.kind] = loop.call_at(next_at, self._go_on, group.kind)
 
     def _give_up(self) -> None:
@@ -312,7 +314,6 @@ class Intake:
 
     def _go_on(self, kind: Kind) -> None:
         del self._paced[kind]
-        self._in_flight.discard(kind)
         self._flush()
 
 

@@ -16,17 +16,14 @@ from google.protobuf.message import DecodeError
 from des.errors import DesError, InvalidInput
 from des.ingest.intake import Intake
 from des.limits import (
-    KIB,
     STREAM_BATCH_IDS_MAX,
     STREAM_CONTACTS_UNCONFIRMED_MAX,
     STREAM_KEPT_BYTES_MAX,
+    STREAM_KEPT_EACH_BYTES_MAX,
     STREAM_KEPT_MAX,
 )
 from des.v1 import contact_pb2, ingest_pb2
 from des.wire import EncodedBatch, encode_proto, glance
-
-KEPT_EACH_BYTES_MAX: Final = 4 * KIB
-"""A message of this size, some hundred contacts, gains nothing from company: it is taken at once."""
 
 _BATCH_TYPE: Final = contact_pb2.ContactBatch.DESCRIPTOR.full_name
 
@@ -105,7 +102,7 @@ class BatchStream:
         self._kept_bytes += size
         self._intake.keep(size)
         if (
-            size >= KEPT_EACH_BYTES_MAX
+            size >= STREAM_KEPT_EACH_BYTES_MAX
             or self._kept_bytes >= STREAM_KEPT_BYTES_MAX
             or len(self._kept) >= STREAM_KEPT_MAX
         ):
@@ -120,8 +117,7 @@ class BatchStream:
         Raises the error of an earlier batch that the broker did not confirm, TransientError once DES stops, and what
         the sink raises.
         """
-        requests = self._kept
-        self.close()
+        requests = self._let_go()
         if self.error is not None:
             raise self.error
         if not requests:
@@ -142,8 +138,7 @@ class BatchStream:
 
     def close(self) -> None:
         """Forget the messages that are kept: their client was not told that they were taken."""
-        self._intake.keep(-self._kept_bytes)
-        self._kept, self._kept_bytes = [], 0
+        self._let_go()
 
     async def room(self) -> None:
         """Wait until the next message may be read. Raises the error of a batch that was not confirmed."""
@@ -156,6 +151,12 @@ class BatchStream:
         """Wait until every batch taken is confirmed. Raises the error of one that was not."""
         while self._unconfirmed:
             await self._settle_oldest()
+
+    def _let_go(self) -> list[bytes]:
+        """Keep nothing more; answer what was kept."""
+        self._intake.keep(-self._kept_bytes)
+        requests, self._kept, self._kept_bytes = self._kept, [], 0
+        return requests
 
     def _take(self, requests: Sequence[bytes]) -> None:
         for request, glanced in zip(requests, glance(requests, self._tenant, self._fields), strict=True):

@@ -20,17 +20,15 @@ from google.protobuf.message import DecodeError
 
 from des.limits import CONTACT_TEXT_CHARS_MAX, CONTACTS_PER_MESSAGE_MAX, FIELDS_PER_BATCH_MAX
 from des.wire.encoded import EncodedBatch
-from des.wire.identity import NIL_TEXT, hash_of
+from des.wire.identity import NIL_TEXT, UUID_FORM, hash_of
 from des.wire.parts import PART_BYTES_MAX, varint
 from des.wire.rules import COUNTRIES, TEXTS, has_controls
 from des.wire.views import COLUMNS, HEADS, PAYLOADS
 
-_UUID: Final = rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
-_IDS: Final = rb"\x0a\x24" + _UUID + rb"\x12\x24" + _UUID
-"""ERID and batch id, as every protobuf library writes them: first, and in this order."""
-_PAYLOAD: Final = re.compile(_IDS).match
-_REQUEST: Final = re.compile(rb"\x0a[\x80-\xff]{0,3}[\x00-\x7f]" + _IDS).match
-"""A batch with both behind its tag and length, by which most that are not plain are told before anything is parsed."""
+_UUID: Final = UUID_FORM.encode()
+_REQUEST: Final = re.compile(rb"\x0a[\x80-\xff]{0,3}[\x00-\x7f]\x0a\x24" + _UUID + rb"\x12\x24" + _UUID).match
+"""A batch behind its tag and length, with ERID and batch id as every protobuf library writes them: first, and in this
+order. By this most that are not plain are told before anything is parsed."""
 _IDS_BYTES: Final = 2 * (2 + 36)
 LEFT_MAX: Final = 8
 """Batches of which one may have something wrong that are not divided any further."""
@@ -69,11 +67,11 @@ def _halved(requests: Sequence[bytes], tenant: str, fields: frozenset[str]) -> S
 
 
 def _glance(requests: Sequence[bytes], tenant: str, fields: frozenset[str]) -> list[EncodedBatch] | None:
-    """Return the batches where all is well with all of them."""
+    """Return the batches where all is well with all of them; each request begins like `_REQUEST`."""
     joined = b"".join(requests)
     try:
         payloads = PAYLOADS.FromString(joined).batch[:]
-        if not _are_wrapped(requests, payloads) or None in map(_PAYLOAD, payloads):
+        if not _are_wrapped(requests, payloads):
             return None
         heads = HEADS.FromString(joined).batch
         columns = COLUMNS.FromString(joined).batch

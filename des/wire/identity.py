@@ -10,7 +10,9 @@ import msgspec
 
 from des.wire.rules import Finding, finding, shown
 
-_UUID_TEXT: Final = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+UUID_FORM: Final = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+"""RFC 4122's text form in any letter case, as a regular expression."""
+_UUID_TEXT: Final = re.compile(UUID_FORM)
 NIL_TEXT: Final = str(UUID(int=0))
 """The nil UUID, which is nobody's id."""
 

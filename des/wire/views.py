@@ -37,16 +37,11 @@ def _repeated(view: descriptor_pb2.DescriptorProto) -> descriptor_pb2.Descriptor
     return view
 
 
-def _hold(view: descriptor_pb2.DescriptorProto, name: str, message: str) -> None:
-    """Have a field of the view read as that message."""
+def _hold(view: descriptor_pb2.DescriptorProto, name: str, message: str, *, merged: bool) -> None:
+    """Have a field of the view read as that message, `merged` into one where it comes several times, or repeated."""
     (field,) = (one for one in view.field if one.name == name)
     field.type, field.type_name = _Field.TYPE_MESSAGE, message
-
-
-def _merged(view: descriptor_pb2.DescriptorProto, name: str, message: str) -> None:
-    """Have a field of the view read as that message, and merged into one where it comes several times."""
-    _hold(view, name, message)
-    next(one for one in view.field if one.name == name).label = _Field.LABEL_OPTIONAL
+    field.label = _Field.LABEL_OPTIONAL if merged else _Field.LABEL_REPEATED
 
 
 def _classes() -> tuple[Any, Any, Any, Any]:
@@ -59,10 +54,10 @@ def _classes() -> tuple[Any, Any, Any, Any]:
     _view(file, "Set", contact_pb2.ContactBatchSet.DESCRIPTOR)
     _repeated(_view(file, "Payloads", request))
     _view(file, "Head", batch)
-    _hold(_repeated(_view(file, "Heads", request)), "batch", "Head")
+    _hold(_view(file, "Heads", request), "batch", "Head", merged=False)
     _repeated(_view(file, "Texts", contact))
-    _merged(_repeated(_view(file, "BatchColumns", batch)), "contact_list", "Texts")
-    _merged(_view(file, "Columns", request), "batch", "BatchColumns")
+    _hold(_repeated(_view(file, "BatchColumns", batch)), "contact_list", "Texts", merged=True)
+    _hold(_view(file, "Columns", request), "batch", "BatchColumns", merged=True)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     set_, payloads, heads, columns = (
