@@ -10,14 +10,19 @@ SLOTS = 64
 FIELD = "professional_email"
 
 
-def settings(url: str, *, paid: bool = False) -> dict[str, Any]:
+def slots_each(processes: int) -> int:
+    """What each of so many processes has of the slots."""
+    return max(1, SLOTS // processes)
+
+
+def settings(url: str, *, paid: bool = False, processes: int = 1) -> dict[str, Any]:
     """Settings under which the field is asked of the bare provider and of nobody else, one call per contact.
 
-    `paid`: each for a credit.
+    `paid`: each for a credit. `processes` divide the slots among themselves.
     """
     provider = {
         "kind": "http",
-        "concurrency": SLOTS,
+        "concurrency": slots_each(processes),
         "request": {
             "url": f"{url}/v1/find",
             "query": {"first_name": "{first_name!}", "last_name": "{last_name!}", "company": "{domain!}"},

@@ -6,14 +6,11 @@ publishing (2 % of the work) is included. It runs as docs/operations.md has it s
 in all roles and the others as workers beside it; they share the enrichments. `ratio_of_one_process` is the first alone.
 """
 
-import contextlib
-import os
 import statistics
-from collections.abc import Sequence
 
 from bench.database import COPY_ROWS
 from bench.figures import Rate, Result, median_ratio, rounds
-from bench.harness import Rig
+from bench.harness import CORES, Rig
 from bench.processes import Measured, Together
 
 BATCH = 1_000
@@ -27,23 +24,20 @@ async def run(rig: Rig, scale: float) -> Result:
     """Measure."""
     batches = max(2, round(BATCHES * scale))
     await rig.database.make_twin()
-    async with contextlib.AsyncExitStack() as stack:
-        processes = [await stack.enter_async_context(rig.service())]
-        alone = await _compare(rig, processes, batches, rounds(ROUNDS, scale))
-        processes += [
-            await stack.enter_async_context(rig.service(roles=("worker",)))
-            for _ in range(1, len(os.sched_getaffinity(0)))
-        ]
-        await rig.database.shared_by(len(processes))
-        together = alone if len(processes) == 1 else await _compare(rig, processes, batches, rounds(ROUNDS, scale))
-        memory_mb = [process.memory_peak_mb() for process in processes]
+    times = rounds(ROUNDS, scale)
+    async with rig.service() as service:
+        alone = together = await _compare(rig, service, batches, times)
+        async with rig.scaled_out(service) as processes:
+            if len(processes) > 1:
+                together = await _compare(rig, processes, batches, times)
+            memory_mb = processes.memory_peaks_mb()
     return Result(
         "end_to_end",
         together.ratio,
         TARGET,
         {
             "ratio_of_one_process": alone.ratio,
-            "processes": len(processes),
+            "processes": CORES,
             "contacts_per_s": together.contacts_per_s,
             "contacts_per_s_of_one_process": alone.contacts_per_s,
             "copy_rows_per_s": statistics.median(together.copied),
@@ -70,8 +64,7 @@ class _Comparison:
         self.cpu_us = statistics.median(one.cpu_us for one in ours)
 
 
-async def _compare(rig: Rig, processes: Sequence[Measured], batches: int, times: int) -> _Comparison:
-    service = Together(processes)
+async def _compare(rig: Rig, service: Measured | Together, batches: int, times: int) -> _Comparison:
     await _once(rig, service, max(2, batches // 5))
     ours: list[Rate] = []
     copied: list[float] = []
@@ -81,7 +74,7 @@ async def _compare(rig: Rig, processes: Sequence[Measured], batches: int, times:
     return _Comparison(ours, copied)
 
 
-async def _once(rig: Rig, service: Together, batches: int) -> Rate:
+async def _once(rig: Rig, service: Measured | Together, batches: int) -> Rate:
     await rig.empty()
     messages = list(rig.population.messages(batches, BATCH, rig.population.erids(ERIDS)))
     return await rig.pushed_through(service, messages, batches * BATCH)

@@ -10,6 +10,7 @@ Servers, service, peers and loaders share the machine's cores; nothing leaves lo
 import asyncio
 import contextlib
 import json
+import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -34,6 +35,7 @@ from des.store.migrate import migrate
 from des.store.postgres import Database
 
 ROLES = ("ingest", "worker", "relay", "serving")
+CORES = len(os.sched_getaffinity(0))
 
 
 class Rig:
@@ -67,6 +69,22 @@ class Rig:
     def peer(self, module: str, *arguments: str) -> contextlib.AbstractAsyncContextManager[Measured]:
         """Run a module of `bench` as a process that says on its first line what it has to say."""
         return running(f"bench.{module}", arguments, {}, self.folder)
+
+    @contextlib.asynccontextmanager
+    async def scaled_out(
+        self, service: Measured | None = None, settings: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[Together]:
+        """Run a process a core, as docs/operations.md has it: one in all roles, the others as workers beside it.
+
+        `service` is the first where it runs already; all have the same `settings`. Yields when the partitions are
+        shared evenly.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            first = service if service is not None else await stack.enter_async_context(self.service(settings=settings))
+            others = [await stack.enter_async_context(self.service(("worker",), settings)) for _ in range(1, CORES)]
+            processes = [first, *others]
+            await self.database.shared_by(len(processes))
+            yield Together(processes)
 
     async def pushed_through(self, service: Measured | Together, messages: Sequence[Outgoing], contacts: int) -> Rate:
         """Publish to a service that is idle; the clock runs from the first publish to the last commit."""

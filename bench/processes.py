@@ -57,6 +57,14 @@ class Together:
         """Take them."""
         self._processes = tuple(processes)
 
+    def __len__(self) -> int:
+        """How many."""
+        return len(self._processes)
+
+    def memory_peaks_mb(self) -> list[float]:
+        """See Measured: of each."""
+        return [process.memory_peak_mb() for process in self._processes]
+
     def cpu_s(self) -> float:
         """See Measured: of all of them."""
         return sum(process.cpu_s() for process in self._processes)

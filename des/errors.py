@@ -73,6 +73,12 @@ class Unstorable(TerminalError):
     reason = "UNSTORABLE"
 
 
+class Unreadable(TerminalError):
+    """What Postgres holds of a batch is not what DES has put there."""
+
+    reason = "STORED_BATCH_UNREADABLE"
+
+
 class InvalidInput(TerminalError):
     """What was sent cannot be accepted; `violations` name each wrong place.
 

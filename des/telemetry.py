@@ -52,6 +52,7 @@ class Event(enum.StrEnum):
     COMMIT_ISOLATED = "commit_isolated"
     UNIT_QUARANTINED = "unit_quarantined"
     BATCH_QUARANTINED = "batch_quarantined"
+    BATCH_UNREADABLE = "batch_unreadable"
     PARTITIONS_RECOVERED = "partitions_recovered"
     LISTENER_RESTARTED = "listener_restarted"
     ENGINE_DRAINED = "engine_drained"

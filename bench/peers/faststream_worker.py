@@ -88,7 +88,7 @@ class Worker:
     async def handle(self, body: bytes) -> None:
         """Do everything for one batch; it is acked when this returns."""
         message = ContactBatch.FromString(body)
-        contacts = decode_contacts(body)
+        contacts = decode_contacts(body, len(message.contact_list))
         fields = sorted(message.fields_to_be_enriched)
         async with self._pool.acquire() as connection:
             results = await self._enrich(connection, contacts, fields)

@@ -15,6 +15,7 @@ from uuid import UUID
 import msgspec
 
 from des.contact import Contact, FieldResult, FieldState
+from des.errors import Unreadable
 from des.limits import BATCH_REFS_PER_ERID_MAX, ERID_WINDOW_CONTACTS_MAX
 from des.options import UNSAID, OptionsInForce
 from des.providers.checks import settle_check, unverified
@@ -317,6 +318,9 @@ class Aggregate:
         if self.cancelled:
             for item in items:
                 self._end(item, batch.fields, FieldState.CANCELLED, "CANCELLED", now)
+        elif live.accepted.unreadable:
+            for item in items:
+                self._end(item, batch.fields, FieldState.FAILED, Unreadable.reason, now)
         elif self._waterfall.orders is None:
             self._begin(self._waterfall, items, batch.fields, now)
         else:

@@ -1,13 +1,13 @@
 """The loader: reads open batches back from Postgres for aggregators that have room, many ERIDs in one query."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Container
 
 from des.actors.aggregator import Aggregator
 from des.clock import Clock
 from des.contact import BatchKey
-from des.errors import TransientError
+from des.errors import TransientError, Unreadable
 from des.lifecycle import TaskOwner
 from des.store.contract import Want, WorkStore
 from des.telemetry import Event, logger
@@ -28,6 +28,7 @@ class Loader:
         self._store = store
         self._accepting = accepting
         self._clock = clock
+        self.quarantined: Counter[str] = Counter()
         self._wants: deque[tuple[Want, Aggregator]] = deque()
         self._wake = asyncio.Event()
         self._tasks = TaskOwner(self.name, vital=True)
@@ -65,5 +66,9 @@ class Loader:
                 continue
             for (_, aggregator), batches in zip(group, found, strict=True):
                 heard = [accepted for accepted in batches if accepted.batch.key not in self._accepting]
+                for accepted in heard:
+                    if accepted.unreadable:
+                        log.error(Event.BATCH_UNREADABLE, erid=accepted.batch.erid, batch_id=accepted.batch.batch_id)
+                        self.quarantined[Unreadable.reason] += 1
                 aggregator.loaded(heard, complete=not batches)
             return

@@ -63,8 +63,9 @@ def watch_worker(telemetry: Telemetry, engine: Engine, acceptor: Acceptor, backl
     watch(Measure.STAGE_DONE, lambda: acceptor.batches, stage=Stage.ACCEPT, outcome="new_batches")
     watch(Measure.STAGE_DONE, lambda: acceptor.duplicates, stage=Stage.ACCEPT, outcome="duplicate_batches")
     watch(Measure.STAGE_OLDEST, acceptor.oldest_s, stage=Stage.ACCEPT)
-    telemetry.watch_each(Measure.QUARANTINED, lambda: acceptor.quarantined, "reason", stage=Stage.ACCEPT)
-    telemetry.watch_each(Measure.QUARANTINED, lambda: engine.committer.quarantined, "reason", stage=Stage.COMMIT)
+    _watch_quarantined(telemetry, Stage.ACCEPT, acceptor.quarantined)
+    _watch_quarantined(telemetry, Stage.WORK, engine.loader.quarantined)
+    _watch_quarantined(telemetry, Stage.COMMIT, engine.committer.quarantined)
     telemetry.watch_each(Measure.FIELDS, lambda: engine.committer.fields, "state")
     watch(Measure.BACKLOG, lambda: backlog.contacts)
     watch(Measure.AGGREGATORS, lambda: len(engine.router))
@@ -104,3 +105,9 @@ def _stalled(dispatcher: Dispatcher) -> Mapping[str, float]:
     for row in dispatcher.stalls():
         contacts[row.reason.value] += row.contacts
     return contacts
+
+
+def _watch_quarantined(telemetry: Telemetry, stage: Stage, by_reason: Mapping[str, int]) -> None:
+    """By reason, and all together: a counter that is there at zero, which `rate` needs to see the first one."""
+    telemetry.watch(Measure.STAGE_DONE, lambda: sum(by_reason.values()), stage=stage, outcome="quarantined")
+    telemetry.watch_each(Measure.QUARANTINED, lambda: by_reason, "reason", stage=stage)

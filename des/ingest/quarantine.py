@@ -38,7 +38,7 @@ def _message(row: Quarantined, payload: bytes, fields: frozenset[str]) -> tuple[
     batch has to travel in a set.
     """
     if row.stage != "accept":
-        what = f"row {row.id} was refused at {row.stage}: it is a single result and no message; push its contact again"
+        what = f"row {row.id} was refused at {row.stage}: what is kept is no message that came; push its contacts again"
         raise InvalidInput("NOT_RETRYABLE", what)
     if row.tenant == TENANT_DEFAULT or row.message_type == BATCH_SET_TYPE:
         return row.content_type, row.message_type, payload

@@ -50,7 +50,8 @@ class AcceptedBatch(msgspec.Struct, frozen=True, gc=False):
     """A batch that was new, as it now lies in Postgres; `done` are positions already committed.
 
     `options`: those of its ERID at that moment. `resumed`: it stands for contacts of a batch that are outstanding once
-    more: one for each of `batch.contacts`. Its `seq` is the negative of the batch's.
+    more: one for each of `batch.contacts`. Its `seq` is the negative of the batch's. `unreadable`: what Postgres
+    holds of it is in quarantine, and blank contacts stand for its own.
     """
 
     batch: ContactBatch
@@ -59,6 +60,7 @@ class AcceptedBatch(msgspec.Struct, frozen=True, gc=False):
     done: frozenset[int] = frozenset()
     options: OptionsInForce = UNSAID
     resumed: Sequence[ResumedContact] = ()
+    unreadable: bool = False
 
 
 class Acceptance(msgspec.Struct, frozen=True):

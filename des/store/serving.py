@@ -12,6 +12,7 @@ import msgspec
 
 from des import failpoints
 from des.contact import Contact, FieldResult, FieldState
+from des.errors import Unreadable
 from des.events import FINISHED_STATES, Event, Progress, enrichment_completed
 from des.failpoints import Failpoint
 from des.ledger import Amount
@@ -24,7 +25,7 @@ from des.store.postgres import Connection, Database
 from des.store.reading import EnrichedContact, Enrichment, EnrichmentState, ObjectPage, Part, Place, Span, Spend
 from des.store.statements import statements
 
-DecodeContacts = Callable[[bytes], Sequence[Contact]]
+DecodeContacts = Callable[[bytes, int], Sequence[Contact]]
 """Reads the contacts of one part from its canonical protobuf."""
 
 _PENDING = FieldResult(FieldState.PENDING)
@@ -145,7 +146,10 @@ class EnrichmentStore:
         found = [done.get((span.batch_id, position)) for position in range(span.first, span.last + 1)]
         if None not in found or part["payload"] is None:
             return [self._finished_contact(row) for row in found if row is not None]
-        sent = self._decode_contacts(part["payload"])
+        try:
+            sent = self._decode_contacts(part["payload"], part["contacts"])
+        except Unreadable:  # its worker ends its contacts as failed, and says why
+            sent = (Contact(),) * part["contacts"]
         pending = dict.fromkeys(part["fields"], _PENDING)
         return [
             EnrichedContact(span.batch_id, position, sent[position - part["first_position"]], pending, span.seq)

@@ -4,8 +4,10 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from des.contact import ContactBatch
-from des.store import resumption
+from des.contact import Contact, ContactBatch
+from des.errors import Unreadable
+from des.message import BATCH_TYPE, PROTOBUF
+from des.store import quarantine, resumption
 from des.store.accept import accept
 from des.store.commit import commit
 from des.store.contract import (
@@ -63,10 +65,13 @@ class PostgresWorkStore:
             fresh, again = [row for row in rows if row["fresh"]], [row for row in rows if row["again"]]
             done = await _done_positions(connection, [row for row in fresh if row["written"]])
             resumed = await resumption.load(connection, again)
-        found: list[list[AcceptedBatch]] = [[] for _ in wants]
-        for row in fresh:
-            positions = done.get((row["tenant"], row["erid"], row["batch_id"]), [])
-            found[row["ordinal"] - 1].append(_loaded(row, positions))
+            found: list[list[AcceptedBatch]] = [[] for _ in wants]
+            unreadable: list[Refused] = []
+            for row in fresh:
+                positions = done.get((row["tenant"], row["erid"], row["batch_id"]), [])
+                found[row["ordinal"] - 1].append(_loaded(row, positions, unreadable))
+            if unreadable:
+                await quarantine.add(connection, unreadable)
         for row, batch in zip(again, resumed, strict=True):
             found[row["ordinal"] - 1].append(batch)
         return found
@@ -88,9 +93,16 @@ class PostgresWorkStore:
             return int(await connection.fetchval(_SQL["backlog"]))
 
 
-def _loaded(row: Mapping[str, Any], positions: Sequence[int]) -> AcceptedBatch:
-    """Build a batch of its row; `positions` are those committed of all its parts."""
-    first, contacts = row["first_position"], decode_contacts(row["payload"])
+def _loaded(row: Mapping[str, Any], positions: Sequence[int], unreadable: list[Refused]) -> AcceptedBatch:
+    """Build a batch of its row; `positions` are those committed of all its parts. Extends `unreadable`."""
+    first, payload = row["first_position"], row["payload"] or b""
+    refused = None
+    try:
+        contacts = decode_contacts(payload, row["contacts"])
+    except Unreadable as error:
+        contacts = (Contact(),) * row["contacts"]
+        refused = _refuse(row, payload, error)
+        unreadable.append(refused)
     batch = ContactBatch(
         row["tenant"],
         row["erid"],
@@ -105,7 +117,26 @@ def _loaded(row: Mapping[str, Any], positions: Sequence[int]) -> AcceptedBatch:
     )
     own = range(first, first + len(contacts))
     return AcceptedBatch(
-        batch, partition_of(batch.tenant, batch.erid), row["seq"], frozenset(p for p in positions if p in own)
+        batch,
+        partition_of(batch.tenant, batch.erid),
+        row["seq"],
+        frozenset(p for p in positions if p in own),
+        unreadable=refused is not None,
+    )
+
+
+def _refuse(row: Mapping[str, Any], payload: bytes, error: Unreadable) -> Refused:
+    return Refused(
+        row["tenant"],
+        str(row["erid"]),
+        str(row["batch_id"]),
+        "work",
+        error.reason,
+        f"{error}; its contacts end as failed: push them again in a batch of its own id",
+        "[]",
+        PROTOBUF,
+        BATCH_TYPE,
+        payload,
     )
 
 

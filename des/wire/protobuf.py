@@ -8,8 +8,11 @@ from collections.abc import Iterator, Sequence
 from itertools import starmap
 from uuid import UUID
 
+from google.protobuf.message import DecodeError
+
 from des import limits
 from des.contact import Contact, ContactBatch
+from des.errors import Unreadable
 from des.options import Options, Stated, options_of
 from des.v1 import contact_pb2
 from des.wire.encoded import EncodedBatch, decoded
@@ -32,9 +35,14 @@ _BATCH_ID_HEADER = b"\x12\x24"  # field 2, 36 bytes of text
 _NOTHING: Stated = {}
 
 
-def decode_contacts(payload: bytes) -> tuple[Contact, ...]:
-    """Read the contacts of a payload that this module made; nothing is checked again."""
-    message = contact_pb2.ContactBatch.FromString(payload)
+def decode_contacts(payload: bytes, count: int) -> tuple[Contact, ...]:
+    """Read the contacts of a payload that this module made of so many; no rule is checked again. Raises Unreadable."""
+    try:
+        message = contact_pb2.ContactBatch.FromString(payload)
+    except DecodeError as error:
+        raise Unreadable(f"the {len(payload):,} bytes that are stored of it are no ContactBatch") from error
+    if len(message.contact_list) != count:
+        raise Unreadable(f"{len(message.contact_list):,} contacts are stored of it, and {count:,} were accepted")
     return tuple(starmap(Contact, map(row_of, message.contact_list)))
 
 

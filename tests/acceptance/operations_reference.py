@@ -94,7 +94,7 @@ def _cell(text: str) -> str:
 
 def _metrics() -> str:
     """Describe what a process with every role shows; what is in the code's table and not watched is left out."""
-    shown = {name: metric for metric in _registered() for name in (metric.name, f"{metric.name}_total")}
+    shown = {name: metric for metric in registered() for name in (metric.name, f"{metric.name}_total")}
     head = "| metric | kind | labels | |\n|---|---|---|---|\n"
     rows = [
         f"| `{row.name}` | {row.kind} | {_labels(row.labels, shown[row.name])} | {_cell(row.help)} |"
@@ -104,7 +104,8 @@ def _metrics() -> str:
     return head + "\n".join(rows) + "\n"
 
 
-def _registered() -> list[Metric]:
+def registered() -> list[Metric]:
+    """What a process with every role shows before it has done anything."""
     settings = Settings(database_url=SecretStr("postgresql://nobody"), amqp_url=SecretStr("amqp://nobody/"))
     return list(build(settings).telemetry.registry.collect())
 
@@ -112,7 +113,7 @@ def _registered() -> list[Metric]:
 def _labels(labels: tuple[str, ...], metric: Metric) -> str:
     seen = {sample.labels.get("stage", "") for sample in metric.samples}
     stages = ", ".join(stage for stage in _STAGES if stage in seen)
-    return ", ".join(f"`{label}`{f' ({stages})' if label == 'stage' else ''}" for label in labels)
+    return ", ".join(f"`{label}`{f' ({stages})' if stages and label == 'stage' else ''}" for label in labels)
 
 
 # ---- providers -------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from des.app.checked import checked_settings
 from des.config import FIELDS_DEFAULT
 from tests.acceptance.bad_batches import document
 from tests.acceptance.command import ROOT, Running, environment
-from tests.acceptance.operations_reference import PAGES, page
+from tests.acceptance.operations_reference import PAGES, page, registered
 from tests.acceptance.outsiders import curl, post, wait_until_done
 
 README, MESSAGES = ROOT / "README.md", ROOT / "docs" / "messages.md"
@@ -42,6 +42,8 @@ _NAMED = re.compile(r"# (\S+\.\w+)\n")
 """The first line of a block that is a file."""
 _LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 _METRIC = re.compile(r"\bdes_\w+")
+_SERIES = re.compile(r"\b(des_\w+)\{([^}]+)\}")
+_LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 
 def blocks(path: Path, language: str) -> list[str]:
@@ -200,6 +202,16 @@ def test_every_metric_that_is_named_is_shown_by_a_running_service(stack: Running
     families = set(re.findall(r"^# TYPE (\w+)", shown, re.MULTILINE))
     named = {name for path in WRITTEN for name in _METRIC.findall(path.read_text(encoding="utf-8"))}
     assert named <= families
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.name)
+def test_every_series_that_is_named_is_there_before_anything_has_happened(path: Path) -> None:
+    """`rate` does not see the first time where a series begins with it."""
+    shown = {(sample.name, *sorted(sample.labels.items())) for metric in registered() for sample in metric.samples}
+    named = {
+        (name, *sorted(_LABEL.findall(labels))) for name, labels in _SERIES.findall(path.read_text(encoding="utf-8"))
+    }
+    assert all(any(set(one) <= set(other) for other in shown) for one in named), named
 
 
 @pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.name)

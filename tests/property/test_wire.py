@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from des import limits
 from des.contact import ContactBatch
+from des.errors import Unreadable
 from des.message import BATCH_SET_TYPE, JSON, PROTOBUF
 from des.v1 import contact_pb2
 from des.wire import (
@@ -62,7 +63,9 @@ def test_the_same_batch_is_one_batch_on_every_door(document: dict[str, Any]) -> 
 @given(batches)
 def test_what_was_encoded_is_read_back(document: dict[str, Any]) -> None:
     batch = decode_proto(as_message(document), "default", KNOWN)
-    assert decode_contacts(batch.payload) == batch.contacts
+    assert decode_contacts(batch.payload, len(batch.contacts)) == batch.contacts
+    with pytest.raises(Unreadable, match="contacts are stored"):
+        decode_contacts(batch.payload, len(batch.contacts) + 1)
     assert [msgspec.to_builtins(contact) for contact in batch.contacts] == [
         {name: text for name, text in contact.items() if text} for contact in document["contact_list"]
     ]

@@ -215,6 +215,27 @@ async def test_one_poisoned_contact_is_isolated_and_its_neighbours_commit(rig: R
     assert tuple(held) == ("UNSTORABLE", "commit", str(erids[2]))
 
 
+@pytest.mark.parametrize("stored", [b"\xff", b"", None], ids=["no protobuf", "no contacts", "nothing"])
+async def test_a_batch_that_cannot_be_read_back_ends_as_failed_and_its_neighbours_go_on(
+    rig: Rig, stored: bytes | None
+) -> None:
+    erid = uuid4()
+    broken = batch(erid, "ann", "bob")
+    await rig.accept(broken, batch(erid, "carl"), heard=False)
+    await rig.row("update batch set payload = $2 where batch_id = $1 returning 1", broken.batch_id, stored)
+    rig.engine.recovery.dirty(partition_of("default", erid))
+    await rig.commits(3)
+    assert await progress(rig, erid) == (3, 3, 2, 2, 1, 0, 2, 0, 1)
+    held = await rig.row("select reason, stage, erid, batch_id, payload, seen from quarantine")
+    names = ("STORED_BATCH_UNREADABLE", "work", str(erid), str(broken.batch_id))
+    assert tuple(held) == (*names, stored or b"", 1)
+    ended = await rig.row(
+        "select input, fields -> 'email' ->> 'reason' from contact where batch_id = $1", broken.batch_id
+    )
+    assert tuple(ended) == ("{}", "STORED_BATCH_UNREADABLE")
+    assert rig.engine.loader.quarantined == {"STORED_BATCH_UNREADABLE": 1}
+
+
 async def test_an_actor_that_fails_is_rebuilt_and_its_neighbours_go_on(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

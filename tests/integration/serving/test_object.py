@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from des.contact import Contact
+from des.store.postgres import Database
 from des.v1 import enrichment_pb2 as pb
 from tests.integration.serving.population import EMAIL, PHONE, Population, people
 from tests.integration.serving.stub import Stub
@@ -62,6 +63,18 @@ async def test_an_object_shows_what_was_found_and_what_is_pending(
         },
     ]
     assert body["next_page_token"] == ""
+
+
+async def test_contacts_that_cannot_be_read_back_are_shown_without_what_was_sent(
+    http: aiohttp.ClientSession, database: Database, population: Population
+) -> None:
+    erid = await population.open()
+    batch_id = await population.accept(erid, people(2))
+    async with database.connection() as connection:
+        await connection.execute("update batch set payload = 'broken' where batch_id = $1", batch_id)
+    pending = {EMAIL: {"state": "pending"}, PHONE: {"state": "pending"}}
+    shown = [{"batch_id": str(batch_id), "position": position, "enriched": pending} for position in range(2)]
+    assert (await _get(http, erid))["contact_list"] == shown
 
 
 async def test_grpc_shows_the_same_object(stub: Stub, population: Population) -> None:
