@@ -68,7 +68,11 @@ def shown(text: str) -> str:
 
 def has_controls(text: str) -> bool:
     """Tell whether there is a control character among text. Raises UnicodeEncodeError on half of a surrogate pair."""
-    encoded = text.encode()
+    return has_control_bytes(text.encode())
+
+
+def has_control_bytes(encoded: bytes) -> bool:
+    """Tell the same of text in UTF-8, or anything else that has no such byte but for such a character."""
     return len(encoded.translate(None, _CONTROLS)) != len(encoded)
 
 

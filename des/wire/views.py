@@ -4,8 +4,8 @@
 broken batch could not be read at all. The others read requests of a stream, several of them joined to one: to a parser
 they are one request whose field came several times. `PAYLOADS` leaves their batches bytes, `HEADS` reads each without
 looking into its contacts. `COLUMNS` has one batch of repeated fields with one contact of repeated texts, neither of
-them repeated itself, so the parser merges all batches and all contacts into it, field by field. That reads every text
-in a fifth of the time that it takes contact by contact, and forgets whose text is whose.
+them repeated itself, so the parser merges all batches and all contacts into it, field by field. That reads every text,
+as bytes, in a seventh of the time that it takes contact by contact, and forgets whose text is whose.
 """
 
 from typing import Any, Final
@@ -28,6 +28,14 @@ def _view(file: descriptor_pb2.FileDescriptorProto, name: str, original: Any) ->
         if field.type == _Field.TYPE_MESSAGE:
             field.type = _Field.TYPE_BYTES
             field.ClearField("type_name")
+    return view
+
+
+def _unread(view: descriptor_pb2.DescriptorProto) -> descriptor_pb2.DescriptorProto:
+    """Have texts stay bytes: whether they are UTF-8 is not looked at, and making them takes two thirds of the time."""
+    for field in view.field:
+        if field.type == _Field.TYPE_STRING:
+            field.type = _Field.TYPE_BYTES
     return view
 
 
@@ -55,7 +63,7 @@ def _classes() -> tuple[Any, Any, Any, Any]:
     _repeated(_view(file, "Payloads", request))
     _view(file, "Head", batch)
     _hold(_view(file, "Heads", request), "batch", "Head", merged=False)
-    _repeated(_view(file, "Texts", contact))
+    _repeated(_unread(_view(file, "Texts", contact)))
     _hold(_repeated(_view(file, "BatchColumns", batch)), "contact_list", "Texts", merged=True)
     _hold(_view(file, "Columns", request), "batch", "BatchColumns", merged=True)
     pool = descriptor_pool.DescriptorPool()
