@@ -9,6 +9,7 @@ of it. `providers` and `store` are blind to each other: both know these.
 """
 
 import enum
+import hashlib
 import os
 import random
 import time
@@ -19,6 +20,7 @@ from uuid import UUID
 import msgspec
 
 from des.learning import Lesson
+from des.limits import KEY_BYTES_MAX
 
 MILLION = 1_000_000
 
@@ -47,6 +49,15 @@ class Key(msgspec.Struct, frozen=True, gc=False):
     person: str
 
 
+def key_part(text: str) -> str:
+    """The text as a key has it: itself, or its beginning and SHA-256 where it is too long for an index."""
+    encoded = text.encode()
+    if len(encoded) <= KEY_BYTES_MAX:
+        return text
+    digest = hashlib.sha256(encoded).hexdigest()
+    return f"{encoded[: KEY_BYTES_MAX - len(digest) - 1].decode(errors='ignore')}#{digest}"
+
+
 class Claim(msgspec.Struct, frozen=True, gc=False):
     """The intent to make a paid call: committed before anything is sent.
 
@@ -72,7 +83,7 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
 
 
 class Verdict(enum.StrEnum):
-    """What the database says to a claim. Only `claimed` may be sent.
+    """What the database says to a claim. Only `claimed` may be sent; `unstorable` will never be.
 
     Over budget is what would pass a cap by what was spent and what is set aside for held calls; where only calls under
     way are in between, there may be room when their charge is known.
@@ -86,6 +97,7 @@ class Verdict(enum.StrEnum):
     NO_ROOM_YET = "no_room_yet"
     OVER_BUDGET = "over_budget"
     STALE = "stale"
+    UNSTORABLE = "unstorable"
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -161,6 +173,18 @@ class Settlement(msgspec.Struct, frozen=True, gc=False):
     epoch: int | None = None
 
 
+def without_answer(settlement: Settlement) -> Settlement:
+    """The settlement with its charge and none of what the vendor said."""
+    return msgspec.structs.replace(settlement, reason="UNSTORABLE", answer=None, lesson=None)
+
+
+def as_unstorable(settlement: Settlement) -> Settlement:
+    """What is left of a settlement that Postgres refuses: the call is held, and its reservation, for a person."""
+    return Settlement(
+        settlement.call_id, settlement.key, CallState.UNKNOWN, reason="UNSTORABLE", epoch=settlement.epoch
+    )
+
+
 class Saving(msgspec.Struct, frozen=True, gc=False):
     """What an ERID did not have to pay, since it was answered already or asked at the same time by another."""
 
@@ -186,7 +210,10 @@ class Jobs(Protocol):
         """Jobs of a provider that are due, but for those whose call is `known` to be looked for; all delivered ones."""
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
-        """End calls, or have them looked at later; contacts that had waited for them are outstanding again."""
+        """End calls, or have them looked at later; contacts that had waited for them are outstanding again.
+
+        Raises Unstorable too: nothing landed then.
+        """
 
     async def tidy(self) -> None:
         """Forget deliveries that were taken, and finish what was begun where a process ended in between."""
@@ -198,6 +225,7 @@ class Ledger(Protocol):
     async def claim(self, claims: Sequence[Claim]) -> Sequence[Decision]:
         """Decide on each claim, in one transaction that is committed when this returns. No key stands twice.
 
+        Where Postgres refuses a claim for what it is, that one is UNSTORABLE, and the others are decided without it.
         Raises StoreUnavailable and CommitUnknown: nothing may be sent, and the same claims may be made again; those
         that had landed are CLAIMED then.
         """

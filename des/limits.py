@@ -26,6 +26,12 @@ FIELDS_PER_BATCH_MAX = 32
 FIELD_NAME_CHARS_MAX = 64
 BUDGET_MAX = 1_000_000_000
 """Credits, or money, of a cap: in millionths it fits a bigint with room for as many again."""
+COST_MAX = 1_000_000
+"""Credits of one call, and money of one credit: ten million of the dearest calls fit a bigint in millionths."""
+KEY_BYTES_MAX = 512
+"""Person and operation of a key of the ledger; Postgres refuses an index entry of more than 2,704 bytes altogether."""
+HANDLE_BYTES_MAX = 512
+"""What a vendor calls a job by; it is looked for by index too."""
 MAX_AGE_S_MAX = 315_360_000
 """Ten years: an answer is not kept for as long."""
 PRIORITY_MAX = 9
@@ -176,6 +182,7 @@ _holds(
 )
 _holds(CONTACT_BYTES_MAX * 4 <= MESSAGE_BYTES_MAX, "a contact is small against a message")
 _holds(CONTACT_TEXT_CHARS_MAX * 4 <= CONTACT_BYTES_MAX, "a longest text of 4-byte characters fits its contact")
+_holds(2 * KEY_BYTES_MAX + HANDLE_BYTES_MAX < 2_000, "keys leave an index entry room for tenant and provider")
 _holds(MESSAGE_BYTES_MAX <= HTTP_BODY_BYTES_MAX, "a body holds at least a message")
 _holds(SET_BYTES_MAX <= MESSAGE_BYTES_MAX // 2, "a set and the batch that overfills it fit a message")
 _holds(INTAKE_PUBLISHES_IN_FLIGHT_MAX * 2 < CONFIRMS_IN_FLIGHT_MAX, "intake waits for no slot")

@@ -39,6 +39,8 @@ class Event(enum.StrEnum):
     STALLS_UNTOLD = "stalls_untold"
     CALLS_ORPHANED = "calls_orphaned"
     CLAIM_RETRIED = "claim_retried"
+    CLAIM_REFUSED = "claim_refused"
+    SETTLEMENT_REFUSED = "settlement_refused"
     LATE_RETRIED = "late_retried"
     STANDINGS_NOT_READ = "standings_not_read"
     DIRECTORY_NOT_READ = "directory_not_read"

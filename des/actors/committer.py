@@ -15,6 +15,7 @@ from des.actors.aggregator import Aggregator
 from des.clock import Clock
 from des.contact import FieldResult, FieldState
 from des.errors import CommitUnknown, TransientError, Unstorable
+from des.ledger import Settlement, as_unstorable, without_answer
 from des.lifecycle import TaskOwner
 from des.limits import COMMIT_GROUP_CONTACTS_MAX
 from des.message import JSON
@@ -200,13 +201,25 @@ class Committer:
         try:
             await self._write([money])
         except Unstorable:
-            bare = [msgspec.structs.replace(one, answer=None) for one in unit.settlements]
-            await self._write([msgspec.structs.replace(money, settlements=bare)])
+            for one in unit.settlements:
+                await self._settle(money, one)
+            await self._write([msgspec.structs.replace(money, settlements=())])
         rows = msgspec.structs.replace(unit, settlements=(), savings=())
         try:
             return await self._write([rows])
         except Unstorable:
             return await self._commit_refused(rows, error)
+
+    async def _settle(self, money: CommitUnit, settlement: Settlement) -> None:
+        """Settle a call by itself: at worst without its answer, or else as one that is held for a person."""
+        for one in (settlement, without_answer(settlement)):
+            try:
+                await self._write([msgspec.structs.replace(money, settlements=[one], savings=())])
+            except Unstorable as error:
+                log.warning(Event.SETTLEMENT_REFUSED, call_id=str(one.call_id), error=str(error))
+            else:
+                return
+        await self._write([msgspec.structs.replace(money, settlements=[as_unstorable(settlement)], savings=())])
 
     async def _commit_row(self, unit: CommitUnit) -> Commit:
         try:

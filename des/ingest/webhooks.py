@@ -12,7 +12,8 @@ from aiohttp import web
 
 from des.errors import InvalidInput, NotFound
 from des.limits import HTTP_BODY_BYTES_MAX
-from des.providers.contract import Outcome
+from des.providers.contract import NOT_READY, Outcome, Traits
+from des.providers.vetting import is_handle, vetted
 from des.providers.webhook import Replayed
 from des.routes import JSON, Body, Route
 
@@ -24,6 +25,10 @@ Deliver = Callable[[str, str, Outcome], Awaitable[None]]
 
 class Receiver(Protocol):
     """A provider to which its vendor delivers."""
+
+    @property
+    def traits(self) -> Traits:
+        """What its answers may cost."""
 
     @property
     def signature_header(self) -> str:
@@ -77,7 +82,8 @@ class WebhookRoutes:
         kept = False
         try:
             for handle, outcome in brought:
-                await self._deliver(name, handle, outcome)
+                if is_handle(handle):  # else no call is kept under it
+                    await self._deliver(name, handle, *vetted([outcome], receiver.traits, NOT_READY))
             kept = True
         finally:
             # Whatever went wrong, and even when the vendor hung up: it has to be taken when it comes again.

@@ -12,9 +12,10 @@ from uuid import UUID
 
 from des.clock import Clock
 from des.ledger import Job
-from des.providers.contract import Collects, Outcome, OutcomeKind, Provider
+from des.providers.contract import NOT_READY, Collects, Outcome, OutcomeKind, Provider
 from des.providers.paying import Paying
 from des.providers.polls import Polls
+from des.providers.vetting import vetted
 from des.telemetry import Event, logger
 
 log = logger(__name__)
@@ -83,14 +84,15 @@ class Collector:
     async def collect(self, handles: Sequence[str]) -> Sequence[Outcome]:
         """Ask the provider for answers, at its permitted rate: an outcome each, `pending` where it failed to say."""
         await self._permitted()
-        outcomes: Sequence[Outcome] = []
         if isinstance(self._provider, Collects):
             try:
                 outcomes = await self._provider.collect(handles)
+                if len(outcomes) == len(handles):
+                    return vetted(outcomes, self._provider.traits, NOT_READY)
             except Exception as error:
                 # A provider's bug must not lose the handles: they are asked for again.
                 log.exception(Event.PROVIDER_FAILED, provider=self._provider.traits.name, error=str(error))
-        return outcomes if len(outcomes) == len(handles) else [Outcome(OutcomeKind.PENDING)] * len(handles)
+        return [NOT_READY] * len(handles)
 
     def wait(self, one: Paying, handle: str, poll_at: float) -> None:
         """Look at that time (seconds since the epoch), or let its contact wait no longer."""
@@ -99,7 +101,7 @@ class Collector:
         if now < one.waits_until:
             self._polls.put(one, handle, min(poll_at - self._clock.time(), one.waits_until - now))
         else:
-            self._give_up(one, handle, poll_at)
+            self._give_up(one, handle, poll_at or self._clock.time() + POLL_AGAIN_S)
 
     def deliver(self, job: Job, outcome: Outcome) -> bool:
         """Take an answer that the vendor has sent by itself; False where nobody waits for it here."""

@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 
 from des.contact import FREE, Contact, FieldType
+from des.ledger import key_part
 
 
 class OutcomeKind(enum.StrEnum):
@@ -110,6 +111,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
 
 MISS = Outcome(OutcomeKind.MISS)
+NOT_READY = Outcome(OutcomeKind.PENDING)
+"""Nothing that a poll meets ends a question but the vendor's own word."""
 
 
 class Question(msgspec.Struct, frozen=True, gc=False):
@@ -142,7 +145,7 @@ class Traits:
     the most credits by field; those of one question are added up, or the dearest counts. `charged_when_sent`: credits
     are taken when a question is sent rather than for what is found. `replay_after_s`: seconds after which the vendor is
     surely done with a call that got no reply. `linger_s`: how long a paid call that is not full waits for more
-    questions.
+    questions. `trusted`: its outcomes are made of what DES has stored, and not looked at (`vetting`).
     """
 
     name: str
@@ -161,10 +164,11 @@ class Traits:
     linger_s: float = 0.0
     charged_when_sent: bool = False
     replay_after_s: float = 0.0
+    trusted: bool = False
 
     def operation_of(self, fields: Sequence[str]) -> str:
         """What is paid for once: the one operation of the vendor, or where there are several, that for these fields."""
-        return self.operation or ",".join(sorted(fields))
+        return self.operation or key_part(",".join(sorted(fields)))
 
     def price_max(self, fields: Sequence[str]) -> float:
         """Credits that a question for these fields can cost at most."""

@@ -55,6 +55,7 @@ class DirectoryProvider:
             deadline_s=config.deadline_s,
             attempts_max=config.attempts_max,
             rate_windows=tuple((rate.count, rate.per_s) for rate in config.rate),
+            trusted=True,
         )
 
     async def start(self) -> None:

@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from des import failpoints
 from des.clock import Clock
 from des.errors import TransientError
@@ -30,6 +32,7 @@ from des.providers.contract import Outcome, OutcomeKind, Provider, Question
 from des.providers.fair import FairQueue
 from des.providers.gate import Gate
 from des.providers.overdue import Overdue, current_task
+from des.providers.vetting import vetted
 from des.stall import Stalled, StallReason, StallRow
 from des.telemetry import Event, logger
 
@@ -72,6 +75,8 @@ class Dispatcher:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._gate = Gate(provider, clock, self._random)
+        lost = OutcomeKind.UNKNOWN if provider.traits.paid else OutcomeKind.TRANSIENT
+        self._unsound = Outcome(lost, reason="UNSOUND_OUTCOME")
         self._overdue = Overdue(provider.traits.deadline_s + OVERDUE_S)
         self._tasks = TaskOwner(self.name, vital=True)
         self._closing = False
@@ -275,6 +280,7 @@ class Dispatcher:
         self._overdue.begin(slot)
         try:
             outcomes = await self.provider.ask(questions)
+            count = len(outcomes)
         except TransientError as error:
             # Our own store is away: nobody was asked, so no attempt is spent on it, and it is looked at again soon.
             retry_at = self._clock.time() + RETRY_FIRST_S * (1 + self._random.random())
@@ -291,17 +297,14 @@ class Dispatcher:
             self._overdue.end(slot)
         if self._observe is not None:
             self._observe(self._clock.monotonic() - began)
-        if len(outcomes) != len(questions):
-            log.error(
-                Event.PROVIDER_FAILED, provider=self.traits.name, questions=len(questions), outcomes=len(outcomes)
-            )
+        if count != len(questions):
+            log.error(Event.PROVIDER_FAILED, provider=self.traits.name, questions=len(questions), outcomes=count)
             return self._no_answer("WRONG_NUMBER_OF_OUTCOMES", len(questions))
-        return outcomes
+        return outcomes if self.traits.trusted else vetted(outcomes, self.traits, self._unsound)
 
     def _no_answer(self, reason: str, questions: int) -> Sequence[Outcome]:
         """What a call was worth of which nothing is known but that it was made."""
-        kind = OutcomeKind.UNKNOWN if self.traits.paid else OutcomeKind.TRANSIENT
-        return [Outcome(kind, reason=reason)] * questions
+        return [msgspec.structs.replace(self._unsound, reason=reason)] * questions
 
     def _hand_out(self, ask: Ask, begin: int, end: int, outcomes: Sequence[Outcome]) -> None:
         """Give final outcomes to the asker, keep the others for a retry."""

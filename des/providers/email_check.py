@@ -36,6 +36,7 @@ class EmailCheckProvider:
             attempts_max=config.attempts_max,
             remote=True,
             rate_windows=tuple((rate.count, rate.per_s) for rate in config.rate),
+            trusted=True,
         )
 
     @property

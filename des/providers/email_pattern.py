@@ -56,6 +56,7 @@ class EmailPatternProvider:
             deadline_s=config.deadline_s,
             attempts_max=config.attempts_max,
             rate_windows=tuple((rate.count, rate.per_s) for rate in config.rate),
+            trusted=True,
         )
 
     async def start(self) -> None:

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 import msgspec
 
 from des.clock import Clock
-from des.errors import TransientError
-from des.ledger import CallState, Job, Jobs, Settlement
+from des.errors import TransientError, Unstorable
+from des.ledger import CallState, Job, Jobs, Settlement, as_unstorable
 from des.lifecycle import TaskOwner
 from des.providers.contract import Outcome, OutcomeKind
 from des.providers.paid import PaidDispatcher
@@ -92,9 +92,21 @@ class LateAnswers:
         pairs = [*unheard, *zip(polled, outcomes, strict=True)]
         if pairs:
             settlements = [self._settlement(dispatcher, *pair) for pair in pairs]
-            await self._jobs.settle(settlements)
+            await self._end(settlements)
             self.settled += sum(one.state is not CallState.PENDING for one in settlements)
         return len(due)
+
+    async def _end(self, settlements: Sequence[Settlement]) -> None:
+        """Settle them; one by one where Postgres refuses one, which is kept for a person then."""
+        try:
+            await self._jobs.settle(settlements)
+        except Unstorable as error:
+            if len(settlements) > 1:
+                for one in settlements:
+                    await self._end([one])
+                return
+            log.warning(Event.SETTLEMENT_REFUSED, call_id=str(settlements[0].call_id), error=str(error))
+            await self._jobs.settle([as_unstorable(settlements[0])])
 
     def _settlement(self, dispatcher: PaidDispatcher, job: Job, outcome: Outcome) -> Settlement:
         terms, traits = dispatcher.terms, dispatcher.traits

@@ -21,6 +21,7 @@ import unicodedata
 from anyascii import anyascii
 
 from des.contact import Contact
+from des.ledger import key_part
 from des.people import SEPARATOR
 from des.providers.name_tables import (
     DEGREES,
@@ -169,6 +170,10 @@ def person_key(contact: Contact) -> str:
     contact that names nobody. Independent of the order in which names were sent, of case, script variants and legal
     forms. It is stored with answers: changing what it gives makes people strangers to what is known of them.
     """
+    return key_part(_identity(contact))
+
+
+def _identity(contact: Contact) -> str:
     if contact.linkedin_url and (handle := linkedin_handle_of(contact)):
         return "l:" + handle.lower()
     if contact.email and "@" in contact.email:

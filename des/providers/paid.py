@@ -69,6 +69,7 @@ REPLAY_LOOK_S = 5.0
 REFUSALS = (OutcomeKind.RATE_LIMITED, OutcomeKind.QUOTA_EXHAUSTED, OutcomeKind.UNAUTHORIZED)
 """What a vendor says to everybody who asks now. No set: an enum's hash is Python's, its identity is not."""
 NO_PERSON = Outcome(OutcomeKind.INVALID_INPUT, reason="NO_IDENTITY: nothing says who the person is")
+UNSTORABLE = Outcome(OutcomeKind.INVALID_INPUT, reason="UNSTORABLE: the ledger cannot keep the question")
 NOT_SENT = Outcome(OutcomeKind.TRANSIENT, reason="WITHDRAWN")
 
 
@@ -244,6 +245,9 @@ class PaidDispatcher(Dispatcher):
                 self._tell_held(one, decision.call_id)
             case Verdict.NO_ROOM_YET:
                 self._look_again(one, self._room.look_after_s(one.ask.erid, self._clock.monotonic()))
+            case Verdict.UNSTORABLE:
+                for each in self._with_twins(one):
+                    self._hearing.add(each.ask, each.index, UNSTORABLE)
             case Verdict.OVER_BUDGET:
                 self._room.found(one.ask.erid)
                 self._tell_over_budget(one, decision.scope)

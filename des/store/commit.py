@@ -9,7 +9,6 @@ import asyncpg
 
 from des import failpoints
 from des.contact import FieldState
-from des.errors import Unstorable
 from des.events import (
     FINISHED_STATES,
     Event,
@@ -21,22 +20,13 @@ from des.events import (
 from des.failpoints import Failpoint
 from des.store import late, ledger, quarantine, receipts, resumption
 from des.store.contract import Commit, CommitUnit, Erid, Refused
-from des.store.postgres import Connection, Database, mapped_errors
+from des.store.postgres import Connection, Database, mapped_errors, mapped_refusals
 from des.store.statements import statements
 
 _SQL = statements("commit")
 
 COPY_ROWS_MIN = 64
 """Fewer rows go in one INSERT: COPY costs two round trips more (bench/results, commit)."""
-
-_UNSTORABLE = (
-    asyncpg.DataError,
-    asyncpg.CheckViolationError,
-    asyncpg.NotNullViolationError,
-    asyncpg.UntranslatableCharacterError,
-    asyncpg.ProgramLimitExceededError,
-    UnicodeEncodeError,
-)
 
 _CONTACT_COLUMNS = ("tenant", "erid", "batch_id", "position", "input", "fields")
 
@@ -78,7 +68,7 @@ async def commit(
 ) -> Commit:
     """Write the group. Raises StoreUnavailable, CommitUnknown, Unstorable; units of a stale epoch are left out."""
     try:
-        with mapped_errors():
+        with mapped_refusals(), mapped_errors():
             async with database.transaction() as connection:
                 result = await _write(connection, owner, units, refused, retried=retried)
                 failpoints.hit(Failpoint.COMMIT_BEFORE)
@@ -87,8 +77,6 @@ async def commit(
             raise
         # A row is there already: an earlier try had landed after all. Once more, looking at each row.
         return await commit(database, owner, units, refused, retried=True)
-    except _UNSTORABLE as error:
-        raise Unstorable(f"{type(error).__name__}: {error}") from error
     failpoints.hit(Failpoint.COMMIT_AFTER)
     return result
 

@@ -17,7 +17,7 @@ from des.ledger import MILLION, NOTHING, Amount, CallState, Settlement
 from des.store import ledger, resumption
 from des.store.contract import CommitUnit, Erid
 from des.store.ledger import Changes, scopes_of
-from des.store.postgres import Connection, Database
+from des.store.postgres import Connection, Database, mapped_refusals
 from des.store.statements import statements
 
 _SQL = statements("late")
@@ -83,7 +83,15 @@ async def resolve(database: Database, call_id: UUID, charged: int | None, *, ask
 
 
 async def settle(database: Database, settlements: Sequence[Settlement]) -> None:
-    """End calls that no contact waits for, or note when to look again; who had waited is outstanding again."""
+    """End calls that no contact waits for, or note when to look again; who had waited is outstanding again.
+
+    Raises StoreUnavailable, CommitUnknown, Unstorable.
+    """
+    with mapped_refusals():
+        await _settle(database, settlements)
+
+
+async def _settle(database: Database, settlements: Sequence[Settlement]) -> None:
     async with database.transaction() as connection:
         changes, _ = await ledger.settle(connection, settlements)
         ended = [one.call_id for one in settlements if one.state in {CallState.SETTLED, CallState.RELEASED}]

@@ -9,12 +9,16 @@ from uuid import UUID
 import msgspec
 
 from des import failpoints
+from des.errors import Unstorable
 from des.failpoints import Failpoint
 from des.ledger import FAILED, NOTHING, Amount, Answer, CallState, Claim, Decision, Saving, Settlement, Verdict
 from des.limits import REPLAY_AFTER_S
 from des.store import learning
-from des.store.postgres import Connection, Database, mapped_errors
+from des.store.postgres import Connection, Database, mapped_errors, mapped_refusals
 from des.store.statements import statements
+from des.telemetry import Event, logger
+
+log = logger(__name__)
 
 _SQL = statements("ledger")
 _NO_RECEIPTS: Mapping[UUID, UUID] = MappingProxyType({})
@@ -57,7 +61,17 @@ class PostgresLedger:
 
     async def claim(self, claims: Sequence[Claim]) -> Sequence[Decision]:
         """See Ledger."""
-        with mapped_errors():
+        try:
+            return await self._claim(claims)
+        except Unstorable as error:
+            if len(claims) == 1:
+                log.warning(Event.CLAIM_REFUSED, provider=claims[0].key.provider, error=str(error))
+                return [Decision(Verdict.UNSTORABLE, claims[0].id)]
+            middle = len(claims) // 2
+            return [*await self.claim(claims[:middle]), *await self.claim(claims[middle:])]
+
+    async def _claim(self, claims: Sequence[Claim]) -> Sequence[Decision]:
+        with mapped_refusals(), mapped_errors():
             async with self._database.transaction() as connection:
                 decisions = await self._decide(connection, claims)
                 failpoints.hit(Failpoint.CLAIM_BEFORE_COMMIT)

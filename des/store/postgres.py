@@ -54,6 +54,15 @@ _TRY_AGAIN = (
     asyncpg.LockNotAvailableError,
 )
 
+_UNSTORABLE = (
+    asyncpg.DataError,
+    asyncpg.CheckViolationError,
+    asyncpg.NotNullViolationError,
+    asyncpg.UntranslatableCharacterError,
+    asyncpg.ProgramLimitExceededError,
+    UnicodeEncodeError,
+)
+
 Connection = Any
 """An asyncpg connection as the pool hands it out (asyncpg-stubs cannot name the proxy's methods)."""
 
@@ -76,6 +85,15 @@ def mapped_errors() -> Any:
             raise Unstorable(f"{type(error).__name__}: {error}") from error
         what = str(error) or type(error).__name__
         raise StoreUnavailable(f"Postgres: {what}; trying again helps once it is back") from error
+
+
+@contextlib.contextmanager
+def mapped_refusals() -> Any:
+    """Turn what Postgres refuses for what it is, and always will, into Unstorable."""
+    try:
+        yield
+    except _UNSTORABLE as error:
+        raise Unstorable(f"{type(error).__name__}: {error}") from error
 
 
 async def _keep_session(_: object) -> None:
