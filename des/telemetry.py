@@ -41,6 +41,7 @@ class Event(enum.StrEnum):
     CLAIM_RETRIED = "claim_retried"
     CLAIM_REFUSED = "claim_refused"
     SETTLEMENT_REFUSED = "settlement_refused"
+    BACKLOG_RETRIED = "backlog_retried"
     LATE_RETRIED = "late_retried"
     STANDINGS_NOT_READ = "standings_not_read"
     DIRECTORY_NOT_READ = "directory_not_read"

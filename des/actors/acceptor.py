@@ -12,13 +12,14 @@ from collections.abc import Awaitable, Callable, Container, Sequence
 import msgspec
 
 from des import failpoints
+from des.actors.backlog import Backlog
 from des.broker.contract import Consumer
 from des.clock import Clock
 from des.contact import BatchKey, ContactBatch
 from des.errors import CommitUnknown, TransientError
 from des.failpoints import Failpoint
 from des.lifecycle import TaskOwner
-from des.limits import ACCEPT_GROUP_BYTES_MAX, ACCEPT_GROUP_DELIVERIES_MAX, ACCEPTED_CONTACTS_HIGH_WATER
+from des.limits import ACCEPT_GROUP_BYTES_MAX, ACCEPT_GROUP_DELIVERIES_MAX
 from des.message import Delivery
 from des.store.contract import Acceptance, AcceptedBatch, Refused, WorkStore, partition_of
 from des.telemetry import Event, logger
@@ -31,29 +32,6 @@ RETRY_MAX_S = 2.0
 PATIENCE_S = 0.1
 """Rest after a full group while the actors' memory is full, after a smaller one as much less: ten full groups a second
 go on, and a few contacts are not kept for it."""
-
-
-class Backlog:
-    """Contacts accepted and not finished, as this worker counts them."""
-
-    def __init__(self, high_water: int = ACCEPTED_CONTACTS_HIGH_WATER) -> None:
-        """Take the number above which nothing more is accepted."""
-        self._high_water = high_water
-        self._low = asyncio.Event()
-        self._low.set()
-        self.contacts = 0
-
-    def add(self, contacts: int) -> None:
-        """Count contacts in (positive) or off (negative)."""
-        self.contacts += contacts
-        if self.contacts >= self._high_water:
-            self._low.clear()
-        else:
-            self._low.set()
-
-    async def below(self) -> None:
-        """Wait until the backlog is below its high-water mark."""
-        await self._low.wait()
 
 
 class Acceptor:
@@ -100,8 +78,7 @@ class Acceptor:
         self.quarantined: Counter[str] = Counter()
 
     async def start(self) -> None:
-        """Count the backlog, then begin to accept. Raises StoreUnavailable."""
-        self._backlog.add(await self._store.backlog() - self._backlog.contacts)
+        """Begin to accept."""
         self._tasks.spawn(self._run(), "accept")
 
     async def stop(self) -> None:

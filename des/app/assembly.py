@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 import msgspec
 
 from des import failpoints
-from des.actors.acceptor import Acceptor, Backlog
+from des.actors.acceptor import Acceptor
+from des.actors.backlog import Backlog
 from des.actors.engine import Engine
 from des.actors.learner import Learner
 from des.actors.leases import LeaseKeeper
@@ -201,7 +202,7 @@ class App:
         )
         dispatchers = build_dispatchers(settings, providers, clock, claimer)
         store = PostgresWorkStore(database, self._owner)
-        backlog = Backlog(settings.worker.accepted_contacts_high_water)
+        backlog = Backlog(store, clock, settings.worker.accepted_contacts_high_water)
 
         def on_committed(commit: Commit, contacts: int) -> None:
             backlog.add(-contacts)
@@ -253,7 +254,7 @@ class App:
         watch_directory(self.telemetry, people)
         # The keeper first, so that it stops last: leases are given back when nothing is in work under them.
         stalls = StallTeller(PostgresStalls(database, self._owner), clock, dispatchers, engine.scheduler.park)
-        return [keeper, claimer, people, *learner, engine, stalls, late, notices, consumer, acceptor]
+        return [keeper, claimer, people, *learner, engine, stalls, late, notices, backlog, consumer, acceptor]
 
     def _notices(self, engine: Engine, late: LateAnswers, people: HeldDirectory) -> Notices:
         """Hear what other processes say, for the parts of a worker."""

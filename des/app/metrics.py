@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from des.actors.acceptor import Acceptor, Backlog
+from des.actors.acceptor import Acceptor
+from des.actors.backlog import Backlog
 from des.actors.engine import Engine
 from des.broker.lanes import Lanes
 from des.broker.publisher import AmqpPublisher

@@ -30,7 +30,7 @@ class People:
     """A provider that knows everyone whose name does not begin with `nobody`, and can be held up."""
 
     def __init__(self) -> None:
-        self.traits = Traits("people", FIELDS, batch_max=100, slots=2)
+        self.traits = Traits("people", FIELDS, batch_max=100, slots=2, trusted=True)
         self.open = asyncio.Event()
         self.open.set()
         self.asked: list[str] = []
@@ -290,7 +290,7 @@ class PeopleInTheirTime(People):
 
     def __init__(self, database: Database) -> None:
         super().__init__()
-        self.traits = Traits("people", FIELDS, batch_max=1, slots=2)
+        self.traits = Traits("people", FIELDS, batch_max=1, slots=2, trusted=True)
         self._database = database
 
     async def ask(self, questions: Sequence[Question]) -> Sequence[Outcome]:
