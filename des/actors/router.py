@@ -106,6 +106,8 @@ class Router:
                 aggregator.tell(StoreHasMore(accepted.options, contacts))
             else:
                 aggregator.tell(Accepted(accepted))
+            if accepted.cancelled:
+                aggregator.tell(Cancel())
 
     def found(self, outstanding: Sequence[Outstanding]) -> None:
         """Make aggregators for ERIDs that were found in Postgres."""

@@ -1,7 +1,7 @@
 """Accept: a group of batches becomes rows, or duplicates, or quarantine, in one transaction."""
 
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Sequence
 from uuid import UUID
 
 import msgspec
@@ -18,6 +18,10 @@ from des.store.statements import statements
 
 _SQL = statements("accept")
 
+_SEALED = ("ENRICHMENT_SEALED", "the enrichment is sealed: use another ERID")
+_COMPLETED = ("ENRICHMENT_SEALED", "the enrichment was cancelled, and ended without this part: use another ERID")
+_CONFLICT = ("BATCH_CONFLICT", "this batch_id was accepted with other content; that one stands")
+
 BatchId = tuple[str, UUID, UUID]
 
 
@@ -29,12 +33,26 @@ class _Known(msgspec.Struct):
     present: set[int]
 
 
-class _Sorted(msgspec.Struct, frozen=True):
-    """A group told apart."""
+class _Sorted(msgspec.Struct):
+    """A group told apart; `opened` are the batches of which nothing was there, each in whatever part came first."""
 
-    new: list[ContactBatch]
-    duplicates: int
-    refused: list[Refused]
+    new: list[ContactBatch] = []
+    opened: set[BatchId] = set()
+    duplicates: int = 0
+    refused: list[Refused] = []
+
+
+class _Locked(msgspec.Struct):
+    """Enrichments of a group, held: those that take no new batch, no further part either, and whose end is wanted.
+
+    `used`: those that have batches already. With the others none can be known.
+    """
+
+    standings: dict[Erid, options.Standing] = {}
+    sealed: set[Erid] = set()
+    completed: set[Erid] = set()
+    cancelled: set[Erid] = set()
+    used: set[Erid] = set()
 
 
 async def accept(
@@ -43,15 +61,14 @@ async def accept(
     """Write the group. Raises StoreUnavailable, CommitUnknown: the same group may simply be written again."""
     with mapped_errors():
         async with database.transaction() as connection:
-            sorted_ = _Sorted([], 0, [])
+            sorted_, locked = _Sorted(), _Locked()
             seqs: list[int] = []
-            standings: dict[Erid, options.Standing] = {}
             if batches:
-                sealed, standings, used = await _lock(connection, batches)
-                known = await _known(connection, [batch for batch in batches if (batch.tenant, batch.erid) in used])
-                sorted_ = sort_out(batches, sealed, known, standings)
-                seqs = await _insert(connection, sorted_.new)
-                await options.write(connection, standings)
+                locked = await _lock(connection, batches)
+                known = await _known(connection, [one for one in batches if (one.tenant, one.erid) in locked.used])
+                sorted_ = _sort_out(batches, locked, known)
+                seqs = await _insert(connection, sorted_)
+                await options.write(connection, locked.standings)
             if refused or sorted_.refused:
                 await quarantine.add(connection, [*refused, *sorted_.refused])
             foreign = {partition_of(b.tenant, b.erid) for b in sorted_.new} - _those_in(owned)
@@ -63,7 +80,8 @@ async def accept(
             batch,
             partition_of(batch.tenant, batch.erid),
             seq,
-            options=standings[batch.tenant, batch.erid].in_force,
+            options=locked.standings[batch.tenant, batch.erid].in_force,
+            cancelled=(batch.tenant, batch.erid) in locked.cancelled,
         )
         for batch, seq in zip(sorted_.new, seqs, strict=True)
     ]
@@ -71,42 +89,36 @@ async def accept(
     return Acceptance(new, sorted_.duplicates, quarantined)
 
 
-def sort_out(
-    batches: Sequence[ContactBatch],
-    sealed: Container[Erid],
-    known: dict[BatchId, _Known],
-    standings: Mapping[Erid, options.Standing],
-) -> _Sorted:
+def _sort_out(batches: Sequence[ContactBatch], locked: _Locked, known: dict[BatchId, _Known]) -> _Sorted:
     """Tell new batches from duplicates, conflicts and those that came after the seal. Extends `known`.
 
-    New batches have their say in the `standings`; a duplicate changes nothing there either.
+    New batches have their say in the standings; a duplicate changes nothing there either.
     """
-    new: list[ContactBatch] = []
-    refused: list[Refused] = []
-    duplicates = 0
+    found = _Sorted()
     for batch in batches:
-        key = (batch.tenant, batch.erid, batch.batch_id)
+        erid, key = (batch.tenant, batch.erid), (batch.tenant, batch.erid, batch.batch_id)
         there = known.get(key)
         if there is None:
-            if (batch.tenant, batch.erid) in sealed:
-                refused.append(_refuse(batch, "ENRICHMENT_SEALED", "the enrichment is sealed: use another ERID"))
+            if erid in locked.sealed:
+                found.refused.append(_refuse(batch, *_SEALED))
                 continue
-            if batch.options is not None and not standings[batch.tenant, batch.erid].take(batch.options):
-                refused.append(_refuse(batch, *options.CONFLICT))
+            if batch.options is not None and not locked.standings[erid].take(batch.options):
+                found.refused.append(_refuse(batch, *options.CONFLICT))
                 continue
             known[key] = _Known(batch.content_hash, batch.parts, {batch.part})
-            new.append(batch)
+            found.opened.add(key)
+            found.new.append(batch)
         elif there.content_hash != batch.content_hash or there.parts != batch.parts:
-            refused.append(
-                _refuse(batch, "BATCH_CONFLICT", "this batch_id was accepted with other content; that one stands")
-            )
+            found.refused.append(_refuse(batch, *_CONFLICT))
         elif batch.part in there.present:
-            duplicates += 1
+            found.duplicates += 1
+        elif erid in locked.completed:
+            found.refused.append(_refuse(batch, *_COMPLETED))
         else:
             # A further part of a batch that is here already belongs to it, sealed or not.
             there.present.add(batch.part)
-            new.append(batch)
-    return _Sorted(new, duplicates, refused)
+            found.new.append(batch)
+    return found
 
 
 def _refuse(batch: ContactBatch, reason: str, message: str) -> Refused:
@@ -128,19 +140,24 @@ def _those_in(owned: Container[int]) -> set[int]:
     return {partition for partition in range(PARTITIONS) if partition in owned}
 
 
-async def _lock(
-    connection: Connection, batches: Sequence[ContactBatch]
-) -> tuple[set[Erid], dict[Erid, options.Standing], set[Erid]]:
-    """Lock the enrichments of the group, opening those that are new.
-
-    Answers the sealed ones, the options of all, and those that have batches already: with the others none can be known.
-    """
+async def _lock(connection: Connection, batches: Sequence[ContactBatch]) -> _Locked:
+    """Lock the enrichments of the group, opening those that are new."""
     erids = sorted({(batch.tenant, batch.erid) for batch in batches})
     partitions = [partition_of(tenant, erid) for tenant, erid in erids]
     rows = await connection.fetch(_SQL["lock_enrichments"], *_columns(erids), partitions)
-    standings = {(row["tenant"], row["erid"]): options.standing(row) for row in rows}
-    sealed = {(row["tenant"], row["erid"]) for row in rows if row["sealed"]}
-    return sealed, standings, {(row["tenant"], row["erid"]) for row in rows if row["contacts"]}
+    locked = _Locked()
+    for row in rows:
+        erid = (row["tenant"], row["erid"])
+        locked.standings[erid] = options.standing(row)
+        if row["contacts"]:
+            locked.used.add(erid)
+        if row["sealed"]:  # what is cancelled or completed is sealed too
+            locked.sealed.add(erid)
+            if row["completed"]:
+                locked.completed.add(erid)
+            if row["cancelled"]:
+                locked.cancelled.add(erid)
+    return locked
 
 
 def _columns(erids: Sequence[Erid]) -> tuple[list[str], list[UUID]]:
@@ -161,15 +178,18 @@ async def _known(connection: Connection, batches: Sequence[ContactBatch]) -> dic
     return known
 
 
-async def _insert(connection: Connection, new: Sequence[ContactBatch]) -> list[int]:
+async def _insert(connection: Connection, found: _Sorted) -> list[int]:
     """Insert batches and add them to their enrichments' totals; answer their `seq`, in order."""
+    new, opened = found.new, set(found.opened)
     if not new:
         return []
     totals: dict[Erid, tuple[int, int, set[str]]] = {}
     for batch in new:
         contacts, count, fields = totals.get((batch.tenant, batch.erid), (0, 0, set()))
         fields.update(batch.fields)
-        totals[batch.tenant, batch.erid] = (contacts + len(batch.contacts), count + (batch.part == 0), fields)
+        key = (batch.tenant, batch.erid, batch.batch_id)
+        totals[batch.tenant, batch.erid] = (contacts + len(batch.contacts), count + (key in opened), fields)
+        opened.discard(key)  # a batch counts once, whichever of its parts comes first
     ordered = sorted(totals.items())
     rows = await connection.fetch(
         _SQL["insert_batches"],

@@ -11,7 +11,7 @@ select u.tenant, u.erid, u.partition
 from unnest($1::text[], $2::uuid[], $3::smallint[]) as u (tenant, erid, partition)
 order by u.tenant, u.erid
 on conflict (tenant, erid) do update set partition = excluded.partition
-returning e.tenant, e.erid, e.sealed, e.contacts, e.options, e.options_given, e.options_revision;
+returning e.tenant, e.erid, e.sealed, e.completed, e.cancelled, e.contacts, e.options, e.options_given, e.options_revision;
 
 -- name: known_batches
 -- What is there already of these batch ids, with all parts: a duplicate has the same content, a conflict has not.

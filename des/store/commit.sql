@@ -24,7 +24,7 @@ for no key update of b;
 -- name: count_off
 -- Progress of each batch part, of which a finished one lets go of its payload, and with it of each object: one statement
 -- for both, to spare a round trip. The last outstanding contact settles the object: a new revision; if it is sealed, it
--- is completed. `finished` are its batches that are whole and finished with this, `in_parts` those of which a part is.
+-- is completed where all parts of its batches are here: what is cancelled waits for no more. `finished` are its batches that are whole and finished with this, `in_parts` those of which a part is.
 with counted as (
     update batch b
     set contacts_done = b.contacts_done + u.n,
@@ -53,7 +53,10 @@ set contacts_done = e.contacts_done + u.contacts,
     fields_over_budget = e.fields_over_budget + u.over_budget,
     fields_cancelled = e.fields_cancelled + u.cancelled,
     revision = e.revision + case when e.contacts_done + u.contacts = e.contacts then 1 else 0 end,
-    completed = e.completed or (e.sealed and e.contacts_done + u.contacts = e.contacts),
+    completed = e.completed or (
+        e.sealed and e.contacts_done + u.contacts = e.contacts
+        and (e.cancelled or e.batches_done + u.batches >= e.batches)
+    ),
     updated_at = now()
 from (
     select a.*, coalesce(x.batches, 0) as batches, x.finished, x.finished_contacts, x.in_parts
@@ -69,7 +72,8 @@ returning e.tenant, e.erid, e.revision, e.completed, e.fields, e.contacts, e.con
     u.finished, u.finished_contacts, u.in_parts;
 
 -- name: count_batches_in_parts
--- Of batches in several parts: those of which every part is here and finished count as done.
+-- Of batches in several parts: those of which every part is here and finished count as done, which may be what an object
+-- has waited for.
 with whole as (
     select b.tenant, b.erid, b.batch_id, sum(b.contacts) as contacts
     from unnest($1::text[], $2::uuid[], $3::uuid[]) as u (tenant, erid, batch_id)
@@ -82,10 +86,13 @@ with whole as (
     group by tenant, erid
 )
 update enrichment e
-set batches_done = e.batches_done + w.batches
+set batches_done = e.batches_done + w.batches,
+    completed = e.completed or (
+        e.sealed and e.contacts_done = e.contacts and e.batches_done + w.batches >= e.batches
+    )
 from by_object w
 where e.tenant = w.tenant and e.erid = w.erid
-returning e.tenant, e.erid, e.batches_done, w.finished, w.finished_contacts;
+returning e.tenant, e.erid, e.batches_done, e.completed, w.finished, w.finished_contacts;
 
 -- name: insert_events
 -- Events of what this transaction changed; the relay takes them from here.

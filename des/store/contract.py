@@ -51,7 +51,8 @@ class AcceptedBatch(msgspec.Struct, frozen=True, gc=False):
 
     `options`: those of its ERID at that moment. `resumed`: it stands for contacts of a batch that are outstanding once
     more: one for each of `batch.contacts`. Its `seq` is the negative of the batch's. `unreadable`: what Postgres
-    holds of it is in quarantine, and blank contacts stand for its own.
+    holds of it is in quarantine, and blank contacts stand for its own. `cancelled`: it is a further part of a batch
+    whose ERID was cancelled before it came.
     """
 
     batch: ContactBatch
@@ -61,6 +62,7 @@ class AcceptedBatch(msgspec.Struct, frozen=True, gc=False):
     options: OptionsInForce = UNSAID
     resumed: Sequence[ResumedContact] = ()
     unreadable: bool = False
+    cancelled: bool = False
 
 
 class Acceptance(msgspec.Struct, frozen=True):

@@ -123,10 +123,16 @@ class EnrichmentStore:
             return enrichment
 
     async def cancel(self, tenant: str, erid: UUID) -> Enrichment:
-        """Seal it and tell its owner to end what is outstanding; a completed one stays. Raises NotFound."""
+        """Seal it and tell its owner to end what is outstanding; a completed one stays. Raises NotFound.
+
+        Where nothing is outstanding this completes and announces it, as the last contact does elsewhere.
+        """
         async with self._database.transaction() as connection:
-            await steering.cancel(connection, tenant, erid)
-            return await self._read(connection, tenant, erid)
+            completed = await steering.cancel(connection, tenant, erid)
+            enrichment = await self._read(connection, tenant, erid)
+            if completed:
+                await steering.announce(connection, _completed_event(enrichment))
+            return enrichment
 
     async def _read(self, connection: Connection, tenant: str, erid: UUID) -> Enrichment:
         row = await connection.fetchrow(self._sql["enrichment"], tenant, erid)

@@ -76,11 +76,16 @@ async def seal(connection: Connection, tenant: str, erid: UUID) -> bool:
     return bool(await connection.fetchval(_SQL["seal"], tenant, erid))
 
 
-async def cancel(connection: Connection, tenant: str, erid: UUID) -> None:
-    """Seal it, and tell its owner to end what is outstanding; one that is completed, or not there, stays so."""
-    if await connection.fetchval(_SQL["cancel"], tenant, erid) is not None:
+async def cancel(connection: Connection, tenant: str, erid: UUID) -> bool:
+    """Seal it, and tell its owner to end what is outstanding; whether nothing was, so that this completed it.
+
+    One that is completed, or not there, stays so.
+    """
+    completed = await connection.fetchval(_SQL["cancel"], tenant, erid)
+    if completed is False:
         message = msgspec.json.encode({"tenant": tenant, "erid": erid}).decode()
         await connection.execute(_SQL["announce_cancel"], message)
+    return bool(completed)
 
 
 async def announce(connection: Connection, event: Event) -> None:

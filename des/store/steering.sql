@@ -22,22 +22,26 @@ select pg_notify('des_batch', $1);
 
 -- name: seal
 -- The row's lock decides between a seal and the commit that finishes the last contact: whichever comes second
--- completes. Returns a row only when it was not sealed before.
+-- completes. A batch of which parts are still to come keeps it open. Returns a row only when it was not sealed before.
 update enrichment e
 set
     sealed = true,
-    completed = e.contacts_done = e.contacts,
-    revision = e.revision + case when e.contacts_done = e.contacts then 1 else 0 end,
+    completed = e.contacts_done = e.contacts and e.batches_done >= e.batches,
+    revision = e.revision + case when e.contacts_done = e.contacts and e.batches_done >= e.batches then 1 else 0 end,
     updated_at = now()
 where e.tenant = $1 and e.erid = $2 and not e.sealed
 returning e.completed;
 
 -- name: cancel
--- What is completed has nothing left to cancel and keeps its state.
+-- What is completed has nothing left to cancel and keeps its state; where nothing is outstanding it is completed by this.
 update enrichment e
-set cancelled = true, sealed = true, updated_at = now()
+set cancelled = true,
+    sealed = true,
+    completed = e.contacts_done = e.contacts,
+    revision = e.revision + case when e.contacts_done = e.contacts then 1 else 0 end,
+    updated_at = now()
 where e.tenant = $1 and e.erid = $2 and not e.cancelled and not e.completed
-returning e.erid;
+returning e.completed;
 
 -- name: announce_cancel
 -- Heard by every worker when the transaction commits; the one that owns the ERID acts.

@@ -20,7 +20,10 @@ from des.providers.dispatcher import Dispatcher
 from des.providers.waterfall import Waterfall
 from des.store.contract import Commit, partition_of
 from des.store.postgres import Database
+from des.store.reading import EnrichmentState
+from des.store.serving import EnrichmentStore
 from des.store.work import PostgresWorkStore
+from des.wire import decode_contacts
 from des.wire.document import decode_json
 
 FIELDS = frozenset({"email"})
@@ -312,3 +315,68 @@ async def test_contacts_that_trickle_in_share_commits(database: Database) -> Non
     assert await progress(rig, erid) == (400, 400, 1, 1, 400, 0, 0, 0, 1)
     # However slow the machine: one for each moment, and for each halving of what is under way at the end.
     assert groups <= moments + 15
+
+
+def parts(erid: UUID, *names: str) -> list[ContactBatch]:
+    """A batch cut into a part for each contact."""
+    whole = batch(erid, *names)
+    return [
+        msgspec.structs.replace(
+            batch(erid, name),
+            batch_id=whole.batch_id,
+            content_hash=whole.content_hash,
+            part=number,
+            parts=len(names),
+            first_position=number,
+        )
+        for number, name in enumerate(names)
+    ]
+
+
+async def announced(rig: Rig) -> list[str]:
+    """Types of the events so far, in order."""
+    (types,) = await rig.row("select array_agg(type order by seq) from outbox")
+    return [str(type_).removeprefix("des.") for type_ in types or ()]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+async def test_what_is_sealed_is_completed_when_all_parts_have_come(rig: Rig, order: tuple[int, ...]) -> None:
+    erid = uuid4()
+    cut = parts(erid, "ann", "bob", "nobody")
+    store = EnrichmentStore(rig.database, decode_contacts)
+    for count, number in enumerate(order, start=1):
+        await rig.accept(cut[number])
+        await rig.commits(count)
+        state = (await store.seal("default", erid)).state
+        assert state is (EnrichmentState.COMPLETED if count == len(cut) else EnrichmentState.SETTLED)
+    assert await progress(rig, erid) == (3, 3, 1, 1, 2, 1, 0, 0, 3)
+    assert await announced(rig) == [
+        "enrichment.settled", "enrichment.settled", "batch.finished", "enrichment.settled", "enrichment.completed"
+    ]  # fmt: skip
+
+
+async def test_a_part_that_comes_after_a_cancel_is_not_asked_for(rig: Rig) -> None:
+    """Nobody worked the ERID when the cancel was told: all that says so is what was accepted."""
+    erid = uuid4()
+    cut = parts(erid, "ann", "bob", "nobody")
+    await rig.accept(cut[0], heard=False)
+    await EnrichmentStore(rig.database, decode_contacts).cancel("default", erid)
+    await rig.accept(cut[1])
+    await rig.commits(1)
+    rig.engine.recovery.dirty(partition_of("default", erid))
+    await rig.commits(2)
+    assert rig.people.asked == []
+    assert await announced(rig) == ["enrichment.settled", "enrichment.completed"]
+    # What ended is final: nothing of it is outstanding again, and the event is not told a second time.
+    acceptance = await rig.store.accept(cut[2:], [], range(64))
+    assert dict(acceptance.quarantined) == {"ENRICHMENT_SEALED": 1}
+
+
+async def test_a_cancel_of_what_is_settled_completes_it(rig: Rig) -> None:
+    erid = uuid4()
+    await rig.accept(batch(erid, "ann"))
+    await rig.commits(1)
+    for _ in range(2):
+        cancelled = await EnrichmentStore(rig.database, decode_contacts).cancel("default", erid)
+        assert (cancelled.state, cancelled.ended, cancelled.revision) == (EnrichmentState.CANCELLED, True, 2)
+    assert await announced(rig) == ["batch.finished", "enrichment.settled", "enrichment.completed"]
