@@ -155,8 +155,8 @@ class Settlement(msgspec.Struct, frozen=True, gc=False):
     RELEASED it says that the provider has failed.
     `handle` and `poll_at` (seconds since the epoch) with PENDING.
     `lesson`: what the call shows of the provider, where that is to be learned.
-    `epoch` where a call was not sent: it is released only while that is the one it is claimed under, since in a later
-    one it is another worker's, who may have sent it.
+    `epoch`: the one that the call was claimed under, None for a job. In a later one it is another worker's, who has
+    sent it again or will: what this worker did not hear says nothing of that. An answer (SETTLED) counts in any.
     """
 
     call_id: UUID

@@ -315,8 +315,7 @@ class PaidDispatcher(Dispatcher):
         """Release claims that were not sent; the twins ask for themselves."""
         for one in unsent:
             state = CallState.UNKNOWN if one.is_replay else CallState.RELEASED
-            settlement = self._terms.settlement(one, NOT_SENT, state)
-            one.ask.asker.settle([msgspec.structs.replace(settlement, epoch=one.ask.asker.epoch)])
+            one.ask.asker.settle([self._terms.settlement(one, NOT_SENT, state)])
             self._look_again(one, 0.0)
 
     # ---- after the call ------------------------------------------------------------------------------------------

@@ -46,14 +46,14 @@ class Terms:
 
     def settlement(self, one: "Paying", outcome: Outcome, state: CallState) -> Settlement:
         """How a call ended, with the answer to be kept where it is settled."""
-        settlement = self._settlement(one.call_id, one.key, outcome, state)
+        settlement = self._settlement(one.call_id, one.key, outcome, state, one.epoch)
         if not self.learns or state is not CallState.SETTLED:
             return settlement
         return msgspec.structs.replace(settlement, lesson=_lesson(one.question, outcome))
 
     def failure(self, one: "Paying", outcome: Outcome) -> Settlement:
         """How a call ended that failed, was not charged and is not tried again: that is remembered for a while."""
-        settlement = self._settlement(one.call_id, one.key, outcome, CallState.RELEASED)
+        settlement = self._settlement(one.call_id, one.key, outcome, CallState.RELEASED, one.epoch)
         if self.transient_s <= 0:
             return settlement
         answer = Answer(FAILED, "{}", "", NOTHING, outcome.reason)
@@ -61,10 +61,10 @@ class Terms:
 
     def late_settlement(self, call_id: UUID, key: Key, outcome: Outcome, state: CallState) -> Settlement:
         """How a call ended that nobody waits for: its answer is kept long enough for who had waited to find it."""
-        settlement = self._settlement(call_id, key, outcome, state)
+        settlement = self._settlement(call_id, key, outcome, state, None)
         return msgspec.structs.replace(settlement, keep_s=max(settlement.keep_s, LATE_KEPT_S))
 
-    def _settlement(self, call_id: UUID, key: Key, outcome: Outcome, state: CallState) -> Settlement:
+    def _settlement(self, call_id: UUID, key: Key, outcome: Outcome, state: CallState, epoch: int | None) -> Settlement:
         charged = self.amount(outcome.cost) if state is CallState.SETTLED else NOTHING
         answer = None
         if state is CallState.SETTLED:
@@ -81,6 +81,7 @@ class Terms:
             self.miss_s if outcome.kind is OutcomeKind.MISS else self.found_s,
             outcome.handle,
             outcome.poll_at or 0.0,
+            epoch=epoch,
         )
 
 
@@ -110,6 +111,11 @@ class Paying:
     def question(self) -> Question:
         """What is asked."""
         return self.ask.questions[self.index]
+
+    @property
+    def epoch(self) -> int | None:
+        """The epoch it is claimed under; None for a job, which whoever works its ERID then looks for."""
+        return None if self.is_job else self.ask.asker.epoch
 
     @property
     def max_age_s(self) -> float | None:

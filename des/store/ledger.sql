@@ -146,8 +146,9 @@ returning b.tenant, b.scope, b.name;
 
 -- name: settle_calls
 -- Ends open calls, and keeps what was paid for: a newer answer replaces an older one, and a failure stands beside it. A
--- call that is settled already (an earlier try had landed) is left alone and not counted again. `receipt`: the ERID on a
--- receipt of which the charge stands with this transaction, where it is that ERID's; `refused` are those that it is not.
+-- call that is settled already (an earlier try had landed) is left alone and not counted again, and so is one that a later
+-- epoch has taken over, but for an answer: that is one, whoever has it. `receipt`: the ERID on a receipt of which the
+-- charge stands with this transaction, where it is that ERID's; `refused` are those that it is not.
 -- Answers the sums of each ERID, and with `landed` which calls were ended where not all of them were.
 -- `not in` the states of what has ended, and not `in` those of what is open: the planner takes that for the index of open
 -- keys, and then compares each open call with each settlement (half the time of this statement).
@@ -165,7 +166,7 @@ with ended as (
         receipted = c.receipted or (u.state = 'settled' and coalesce(u.receipt = c.erid, false))
     from unnest($1::call_end[]) as u
     where c.id = u.id and c.state not in ('settled', 'released')
-        and (u.epoch is null or c.epoch = u.epoch)
+        and (u.state = 'settled' or u.epoch is null or c.epoch = u.epoch)
     returning c.id, c.tenant, c.provider, c.operation, c.person, c.erid, c.state, c.outcome, c.reason, c.reference,
         c.reserved, c.reserved_money, c.charged, c.charged_money, u.receipt is not null and not c.receipted as refused,
         u.answer, u.keep_s

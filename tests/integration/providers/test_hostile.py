@@ -1,5 +1,7 @@
 """Whatever a vendor says, and whoever is asked for: what was paid is settled, neighbours are answered, all goes on."""
 
+import asyncio
+import dataclasses
 import math
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -68,10 +70,12 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @asynccontextmanager
-async def at_work(database: Database, sandbox: Sandbox, vendor: Says, **terms: Any) -> AsyncIterator[Office]:
+async def at_work(
+    database: Database, sandbox: Sandbox, vendor: Says, epoch: int = 1, **terms: Any
+) -> AsyncIterator[Office]:
     """A worker that buys from this vendor."""
     ways = pays if vendor.traits.paid else partial(_is_free, vendor)
-    office = Office(database, sandbox, vendor, plain_ledger, terms=Terms(**terms), ways=ways)
+    office = Office(database, sandbox, vendor, plain_ledger, terms=Terms(**terms), ways=ways, epoch=epoch)
     await office.start()
     try:
         yield office
@@ -272,3 +276,48 @@ async def test_a_settlement_that_postgres_refuses_costs_no_neighbour_its_own(
         assert [one.state for one in results] == [FieldState.FOUND] * 2
         charged = await office.value("select array_agg(charged::int order by charged) from call")
         assert charged == ([0, 2 * CREDIT] if spoilt == "amount" else [2 * CREDIT] * 2)
+
+
+class Replayed(Says):
+    """Sent a question twice: the first sending fails when it is told to, the second is answered."""
+
+    def __init__(self, first: Outcome) -> None:
+        super().__init__({})
+        self.traits = dataclasses.replace(self.traits, replay=Replay.FREE_FOR_LIFE)
+        self.asked = 0
+        self.fails = asyncio.Event()
+        self.answers = asyncio.Event()
+        self._first = first
+
+    async def ask(self, questions: Sequence[Question]) -> Sequence[Outcome]:
+        """Say it when it is time."""
+        self.asked += 1
+        if self.asked > 1:
+            await self.answers.wait()
+            return await super().ask(questions)
+        await self.fails.wait()
+        return [self._first] * len(questions)
+
+
+@pytest.mark.parametrize("first", [OutcomeKind.TRANSIENT, OutcomeKind.UNKNOWN, OutcomeKind.QUOTA_EXHAUSTED])
+async def test_what_a_frozen_worker_did_not_hear_says_nothing_of_its_successors_call(
+    database: Database, sandbox: Sandbox, first: OutcomeKind
+) -> None:
+    vendor = Replayed(Outcome(first))
+    async with at_work(database, sandbox, vendor) as frozen:
+        await frozen.ask(ERID, [JOHN])
+        await frozen.holds(lambda: vendor.asked == 1)
+        async with at_work(database, sandbox, vendor, epoch=2) as successor:
+            await successor.holds(lambda: vendor.asked == 2)
+            vendor.fails.set()
+            await frozen.holds(lambda: not frozen.dispatcher.in_flight and frozen.engine.committer.groups > 0)
+            assert await states(successor) == {"claimed": 1}
+            vendor.answers.set()
+            await successor.finished(1)
+            (result,) = await successor.results()
+            assert await states(successor) == {"settled": 1}
+            assert await successor.value("select array[spent, reserved] from budget where scope = 'tenant'") == [
+                2 * CREDIT,
+                0,
+            ]
+    assert result.cost == 2.0
