@@ -50,6 +50,7 @@ class Event(enum.StrEnum):
     ACTOR_FAILED = "actor_failed"
     ACTOR_REBUILT = "actor_rebuilt"
     ACTOR_STALE = "actor_stale"
+    TELLING_FAILED = "telling_failed"
     ACCEPT_RETRIED = "accept_retried"
     COMMIT_RETRIED = "commit_retried"
     COMMIT_ISOLATED = "commit_isolated"

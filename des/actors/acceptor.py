@@ -7,7 +7,7 @@ acceptor rests and the broker buffers.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Container, Sequence
+from collections.abc import Awaitable, Callable, Collection, Container, Sequence
 
 import msgspec
 
@@ -19,7 +19,7 @@ from des.contact import BatchKey, ContactBatch
 from des.errors import CommitUnknown, TransientError
 from des.failpoints import Failpoint
 from des.lifecycle import TaskOwner
-from des.limits import ACCEPT_GROUP_BYTES_MAX, ACCEPT_GROUP_DELIVERIES_MAX
+from des.limits import ACCEPT_GROUP_BYTES_MAX, ACCEPT_GROUP_DELIVERIES_MAX, PARTITIONS
 from des.message import Delivery
 from des.store.contract import Acceptance, AcceptedBatch, Refused, WorkStore, partition_of
 from des.telemetry import Event, logger
@@ -139,20 +139,33 @@ class Acceptor:
         """Write the group until it is written: a group whose reply was lost is a duplicate when it had landed."""
         delay_s, may_have_landed = RETRY_FIRST_S, False
         while True:
+            owned = frozenset(partition for partition in range(PARTITIONS) if partition in self._owned)
             try:
-                acceptance = await self._store.accept(batches, refused, self._owned)
+                acceptance = await self._store.accept(batches, refused, owned)
             except TransientError as error:
                 may_have_landed = may_have_landed or isinstance(error, CommitUnknown)
                 log.warning(
                     Event.ACCEPT_RETRIED, batches=len(batches), error=str(error), may_have_landed=may_have_landed
                 )
             else:
+                mine = {one.partition for one in acceptance.new} & owned
                 if may_have_landed:
-                    for partition in {partition_of(batch.tenant, batch.erid) for batch in batches}:
+                    mine = {partition_of(batch.tenant, batch.erid) for batch in batches}
+                    for partition in mine:
                         self._on_dirty(partition)
+                await self._tell_owners({partition for partition in mine if partition not in self._owned})
                 return acceptance
             await self._clock.sleep(delay_s)
             delay_s = min(RETRY_MAX_S, delay_s * 2)
+
+    async def _tell_owners(self, lost: Collection[int]) -> None:
+        """Tell of batches whose partition was this worker's, or seemed to be, until they were committed."""
+        if not lost:
+            return
+        try:
+            await self._store.tell_owners(lost)
+        except TransientError as error:  # their owners find them by their next sweep
+            log.warning(Event.TELLING_FAILED, partitions=sorted(lost), error=str(error))
 
     def _count(self, acceptance: Acceptance, deliveries: Sequence[Delivery]) -> None:
         contacts = sum(len(accepted.batch.contacts) for accepted in acceptance.new)

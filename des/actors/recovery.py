@@ -1,8 +1,8 @@
 """Recovery: finds open batches in Postgres that no aggregator knows of, and has aggregators made for them.
 
 A partition is scanned when its lease is gained, when another worker says that it accepted something for it, when an
-aggregator was dropped, and when there was no place for one. The scan steps down an index from ERID to ERID and waits
-for a place, so that ten thousand ERIDs, or ten million, pass through the same memory.
+aggregator was dropped, when there was no place for one, and otherwise once a minute. The scan steps down an index from
+ERID to ERID and waits for a place, so that ten thousand ERIDs, or ten million, pass through the same memory.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from typing import Protocol
 from des.clock import Clock
 from des.errors import TransientError
 from des.lifecycle import TaskOwner
+from des.limits import PARTITIONS
 from des.store.contract import Erid, Outstanding, WorkStore
 from des.telemetry import Event, logger
 
@@ -19,6 +20,9 @@ log = logger(__name__)
 
 ERIDS_PER_PAGE = 500
 RETRY_S = 0.5
+SWEEP_S = 60.0
+"""Every partition is scanned this often, told of or not: a worker that was frozen may have accepted what it then had
+lost, and told nobody."""
 REST_S = 0.05
 """Between two looks: what the other workers accept meanwhile is found by one, and loaded together."""
 
@@ -60,6 +64,7 @@ class Recovery:
     async def start(self) -> None:
         """Start scanning what is dirty."""
         self._tasks.spawn(self._run(), "scan")
+        self._tasks.spawn(self._sweep(), "sweep")
 
     async def stop(self) -> None:
         """Stop scanning."""
@@ -86,6 +91,14 @@ class Recovery:
             for partition in dirty:
                 await self._scan(partition, self._router)
             await self._clock.sleep(REST_S)
+
+    async def _sweep(self) -> None:
+        """Have one partition after the other scanned."""
+        while True:
+            for partition in range(PARTITIONS):
+                await self._clock.sleep(SWEEP_S / PARTITIONS)
+                if self._router is not None and partition in self._router.owned:
+                    self.dirty(partition)
 
     async def _scan(self, partition: int, router: Finds) -> None:
         """Have every ERID of the partition that has open batches made known to the router, page by page."""

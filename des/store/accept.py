@@ -1,7 +1,7 @@
 """Accept: a group of batches becomes rows, or duplicates, or quarantine, in one transaction."""
 
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Sequence
 from uuid import UUID
 
 import msgspec
@@ -9,7 +9,6 @@ import msgspec
 from des import failpoints
 from des.contact import ContactBatch
 from des.failpoints import Failpoint
-from des.limits import PARTITIONS
 from des.message import BATCH_TYPE, PROTOBUF
 from des.store import options, quarantine
 from des.store.contract import Acceptance, AcceptedBatch, Erid, Refused, partition_of
@@ -71,9 +70,8 @@ async def accept(
                 await options.write(connection, locked.standings)
             if refused or sorted_.refused:
                 await quarantine.add(connection, [*refused, *sorted_.refused])
-            foreign = {partition_of(b.tenant, b.erid) for b in sorted_.new} - _those_in(owned)
-            if foreign:
-                await connection.execute(_SQL["tell_owners"], ",".join(map(str, sorted(foreign))))
+            partitions = {partition_of(batch.tenant, batch.erid) for batch in sorted_.new}
+            await tell_owners(connection, [partition for partition in partitions if partition not in owned])
             failpoints.hit(Failpoint.ACCEPT_BEFORE_COMMIT)
     new = [
         AcceptedBatch(
@@ -87,6 +85,12 @@ async def accept(
     ]
     quarantined = Counter([one.reason for one in (*refused, *sorted_.refused)])
     return Acceptance(new, sorted_.duplicates, quarantined)
+
+
+async def tell_owners(connection: Connection, partitions: Collection[int]) -> None:
+    """Wake the workers that hold these partitions; sent with the commit."""
+    if partitions:
+        await connection.execute(_SQL["tell_owners"], ",".join(map(str, sorted(partitions))))
 
 
 def _sort_out(batches: Sequence[ContactBatch], locked: _Locked, known: dict[BatchId, _Known]) -> _Sorted:
@@ -134,10 +138,6 @@ def _refuse(batch: ContactBatch, reason: str, message: str) -> Refused:
         BATCH_TYPE,
         batch.payload,
     )
-
-
-def _those_in(owned: Container[int]) -> set[int]:
-    return {partition for partition in range(PARTITIONS) if partition in owned}
 
 
 async def _lock(connection: Connection, batches: Sequence[ContactBatch]) -> _Locked:

@@ -154,6 +154,9 @@ class WorkStore(Protocol):
         Owners of partitions outside `owned` are told of what came for them.
         """
 
+    async def tell_owners(self, partitions: Collection[int]) -> None:
+        """Tell the owners of these partitions that something came for them."""
+
     async def commit(
         self, units: Sequence[CommitUnit], refused: Sequence[Refused] = (), *, retried: bool = False
     ) -> Commit:

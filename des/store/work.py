@@ -1,6 +1,6 @@
 """The engine's side of Postgres: `WorkStore` on asyncpg."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +8,7 @@ from des.contact import Contact, ContactBatch
 from des.errors import Unreadable
 from des.message import BATCH_TYPE, PROTOBUF
 from des.store import quarantine, resumption
-from des.store.accept import accept
+from des.store.accept import accept, tell_owners
 from des.store.commit import commit
 from des.store.contract import (
     Acceptance,
@@ -44,6 +44,11 @@ class PostgresWorkStore:
     ) -> Acceptance:
         """See WorkStore."""
         return await accept(self._database, batches, refused, owned)
+
+    async def tell_owners(self, partitions: Collection[int]) -> None:
+        """See WorkStore."""
+        async with self._database.connection() as connection:
+            await tell_owners(connection, partitions)
 
     async def commit(
         self, units: Sequence[CommitUnit], refused: Sequence[Refused] = (), *, retried: bool = False
