@@ -389,10 +389,11 @@ class PaidDispatcher(Dispatcher):
             told = msgspec.structs.replace(outcome, call_id=one.call_id)
             self._hearing.add(one.ask, one.index, told, settlement)
             return
-        everyone = self._with_twins(one)
+        # An aggregator that was rebuilt meanwhile asks beside the one it has replaced, which writes no receipt.
+        everyone = sorted(self._with_twins(one), key=lambda each: each.ask.asker.withdraws)
         paid = next((each for each in everyone if outcome.cost and each.ask.erid == one.payer), None)
         # The settlement is committed no later than the receipt that shows its charge.
-        bearer = paid or one
+        bearer = paid or everyone[0]
         for each in everyone:
             told, saving = self._told(each, one, outcome, source, is_payer=each is paid)
             self._hearing.add(each.ask, each.index, told, settlement if each is bearer else None, saving)

@@ -282,6 +282,21 @@ async def test_what_was_sent_for_a_dead_aggregator_is_settled(offices: Offices) 
     assert violations(books) == {}
 
 
+async def test_an_aggregator_that_is_rebuilt_while_its_call_is_out_has_the_receipt(offices: Offices) -> None:
+    async with offices.open(hunter) as office:
+        office.fail(SLOW)
+        await office.ask(ERID, [JOHN])
+        await office.holds(lambda: office.dispatcher.in_flight == 1)
+        office.lose_leases()
+        office.take_leases()
+        await office.finished(1)
+        (result,), books = await office.results(), await office.books()
+        saved = await office.value("select sum(saved)::int from budget")
+    assert (result.state, result.cost, result.saved, saved) == (FieldState.FOUND, 1.0, 0.0, 0)
+    assert bill(books) == (1, 1)
+    assert violations(books) == {}
+
+
 async def test_what_a_miss_has_cost_stands_on_the_attempt(offices: Offices) -> None:
     people = list({person_key(one): one for one in people_of(PEOPLE)}.values())[:12]
     pending = "select count(*) > 0 and bool_and(state <> 'claimed') from call"
