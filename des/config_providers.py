@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from des.limits import COST_MAX
+
 OutcomeName = Literal[
     "found",
     "miss",
@@ -113,7 +115,7 @@ class PaidLimits(ProviderLimits):
     person, `retry` it at the risk of paying twice, or `skip` the provider for that person.
     """
 
-    credit_price: float = Field(0.0, ge=0)
+    credit_price: float = Field(0.0, ge=0, le=COST_MAX)
     cap_credits: float | None = Field(None, ge=0)
     cap_money: float | None = Field(None, ge=0)
     found_days: float = Field(90.0, ge=0)
@@ -212,8 +214,9 @@ class HttpProviderConfig(PaidLimits):
     `api_key`: what the placeholder of that name stands for. `reference_path`, `cost_path`: the vendor's own
     reference and the credits charged, for the receipt. `replay`: what the same question costs when it is asked
     again. `paid`: a call that may have been sent and got no answer ends `unknown` and is not sent again. `price`:
-    credits noted for a found answer where `cost_path` names no place. `proxy`: URL of a forward proxy; the
-    environment's is not used.
+    the most credits that a call can cost, which is what is set aside for it, and what a found answer costs where
+    `cost_path` names no place: a charge above it is settled in full and may pass a cap. `proxy`: URL of a forward
+    proxy; the environment's is not used.
     """
 
     kind: Literal["http"]
@@ -222,12 +225,21 @@ class HttpProviderConfig(PaidLimits):
     outcomes: tuple[OutcomeRule, ...] = ()
     reference_path: JsonPath | None = None
     cost_path: JsonPath | None = None
-    price: float = Field(0.0, ge=0)
+    price: float = Field(0.0, ge=0, le=COST_MAX)
     paid: bool = False
     replay: ReplayName = "never_free"
     api_key: Key | None = None
     proxy: Proxy | None = None
     body_bytes_max: int = Field(1_048_576, ge=1_024, description="bytes of one answer")
+
+    @model_validator(mode="after")
+    def _reserves_what_it_may_cost(self) -> Self:
+        if self.paid and self.cost_path and not self.price:
+            raise ValueError(
+                "`cost_path` without `price`: nothing is reserved for a call, so that no cap holds; set "
+                "`price` to the most that a call can cost"
+            )
+        return self
 
 
 class HunterConfig(PaidLimits):
@@ -242,7 +254,7 @@ class HunterConfig(PaidLimits):
     concurrency: int = Field(16, ge=1, le=1_000)
     deadline_s: float = Field(20.0, gt=0, le=600)
     rate: Rates = (Rate(count=15, per_s=1.0), Rate(count=500, per_s=60.0))
-    price: float = Field(1.0, ge=0, description="credits of one e-mail found")
+    price: float = Field(1.0, ge=0, le=COST_MAX, description="credits of one e-mail found")
     max_duration_s: int = Field(10, ge=3, le=20, description="the vendor's own time limit for one search")
     proxy: Proxy | None = None
 
@@ -259,7 +271,7 @@ class HunterVerifierConfig(LaterLimits):
     concurrency: int = Field(16, ge=1, le=1_000)
     deadline_s: float = Field(20.0, gt=0, le=600)
     rate: Rates = (Rate(count=10, per_s=1.0), Rate(count=300, per_s=60.0))
-    price: float = Field(1.0, ge=0, description="credits of one address that the vendor can tell of")
+    price: float = Field(1.0, ge=0, le=COST_MAX, description="credits of one address that the vendor can tell of")
     poll_after_s: float = Field(5.0, gt=0, le=86_400, description="seconds between two looks for an answer")
     proxy: Proxy | None = None
 
@@ -277,7 +289,7 @@ class PdlConfig(BulkLimits):
     deadline_s: float = Field(30.0, gt=0, le=600)
     rate: Rates = (Rate(count=100, per_s=60.0),)
     batch_max: int = Field(80, ge=1, le=100, description="people in one request; replies to more than 80 may not fit")
-    price: float = Field(1.0, ge=0, description="credits of one person found")
+    price: float = Field(1.0, ge=0, le=COST_MAX, description="credits of one person found")
     likelihood_min: int = Field(6, ge=1, le=10, description="how sure (1-10) the vendor must be of the person")
     proxy: Proxy | None = None
 
@@ -295,8 +307,10 @@ class ApolloConfig(LaterLimits):
     deadline_s: float = Field(30.0, gt=0, le=600)
     rate: Rates = (Rate(count=20, per_s=60.0),)
     batch_max: int = Field(10, ge=1, le=10, description="people in one request")
-    price: float = Field(1.0, ge=0, description="credits of one person found")
-    price_phone: float = Field(8.0, ge=0, description="credits that a phone number costs on top of the person")
+    price: float = Field(1.0, ge=0, le=COST_MAX, description="credits of one person found")
+    price_phone: float = Field(
+        8.0, ge=0, le=COST_MAX, description="credits that a phone number costs on top of the person"
+    )
     proxy: Proxy | None = None
 
 
@@ -313,8 +327,8 @@ class ProspeoConfig(BulkLimits):
     deadline_s: float = Field(30.0, gt=0, le=600)
     rate: Rates = (Rate(count=5, per_s=1.0), Rate(count=300, per_s=60.0))
     batch_max: int = Field(50, ge=1, le=50, description="people in one request")
-    price: float = Field(1.0, ge=0, description="credits of one person found without a phone number")
-    price_phone: float = Field(10.0, ge=0, description="credits of one person found with a phone number")
+    price: float = Field(1.0, ge=0, le=COST_MAX, description="credits of one person found without a phone number")
+    price_phone: float = Field(10.0, ge=0, le=COST_MAX, description="credits of one person found with a phone number")
     only_verified_email: bool = Field(
         True, description="whether a person whose address is not verified is a miss, which is free"
     )
@@ -334,7 +348,9 @@ class DropcontactConfig(LaterLimits):
     deadline_s: float = Field(30.0, gt=0, le=600)
     rate: Rates = (Rate(count=60, per_s=1.0),)
     batch_max: int = Field(250, ge=1, le=250, description="people in one request, which needs credits for all of them")
-    price: float = Field(1.0, ge=0, description="credits taken for one person, given back where no address is found")
+    price: float = Field(
+        1.0, ge=0, le=COST_MAX, description="credits taken for one person, given back where no address is found"
+    )
     poll_after_s: float = Field(30.0, gt=0, le=86_400, description="seconds between two looks for an answer")
     answer_deadline_s: float = Field(
         3_600.0, gt=0, le=30 * 86_400, description="seconds after which an answer that is not there is given up"
@@ -355,9 +371,9 @@ class FullEnrichConfig(LaterLimits):
     deadline_s: float = Field(30.0, gt=0, le=600)
     rate: Rates = (Rate(count=60, per_s=60.0),)
     batch_max: int = Field(100, ge=1, le=100, description="people in one request")
-    price: float = Field(1.0, ge=0, description="credits of one professional address found")
-    price_personal_email: float = Field(3.0, ge=0, description="credits of one personal address found")
-    price_phone: float = Field(10.0, ge=0, description="credits of one phone number found")
+    price: float = Field(1.0, ge=0, le=COST_MAX, description="credits of one professional address found")
+    price_personal_email: float = Field(3.0, ge=0, le=COST_MAX, description="credits of one personal address found")
+    price_phone: float = Field(10.0, ge=0, le=COST_MAX, description="credits of one phone number found")
     poll_after_s: float = Field(60.0, gt=0, le=86_400, description="seconds between two looks for an answer")
     answer_deadline_s: float = Field(
         6 * 3_600.0, gt=0, le=90 * 86_400, description="seconds after which an answer that is not there is given up"

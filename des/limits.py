@@ -164,7 +164,9 @@ REQUEST_DEADLINE_S = 60.0
 SHUTDOWN_GRACE_S = 20.0
 """From SIGTERM to the last service stopped; Kubernetes kills after 30 s by default."""
 DRAIN_S = 8.0
-"""Of the grace, what contacts in work get to finish."""
+"""What contacts in work get where a partition is given back; at the end of a process it is what the grace leaves."""
+STOP_S = 2.0
+"""Of the grace, what is left for the last commit and for closing."""
 STOP_HURRIED_S = 1.0
 """What a service gets to stop once the grace is over or a second signal came."""
 
@@ -204,4 +206,4 @@ _holds(STOP_HURRIED_S < SHUTDOWN_GRACE_S, "hurry is faster than grace")
 _holds(PAGE_ENRICHMENTS_DEFAULT <= PAGE_ENRICHMENTS_MAX, "the default page is a page")
 _holds(PAGE_BYTES_MAX + CONTACT_BYTES_MAX * 4 <= MESSAGE_BYTES_MAX, "a page and one contact more fit a message")
 _holds(WATCH_INTERVAL_S < HEARTBEAT_S < WRITE_DEADLINE_S, "a silent stream is told from a stuck one")
-_holds(DRAIN_S < SHUTDOWN_GRACE_S, "draining leaves time to stop")
+_holds(STOP_S < SHUTDOWN_GRACE_S, "draining leaves time to stop")

@@ -113,7 +113,7 @@ class Measure(enum.Enum):
     PROVIDER_IN_FLIGHT = MetricRow("des_provider_in_flight", "gauge", ("provider",), "Calls without an answer yet.")
     PROVIDER_LATENCY = MetricRow("des_provider_call_seconds", "histogram", ("provider",), "Time of one call.")
     PROVIDER_PAUSED = MetricRow(
-        "des_provider_paused", "gauge", ("provider",), "1 while no calls go out, 0 while they do."
+        "des_provider_paused", "gauge", ("provider",), "1 until a provider that is left alone has answered again."
     )
     PROVIDER_STALLED = MetricRow(
         "des_provider_stalled", "gauge", ("provider", "reason"), "Contacts that wait while no calls go out, by reason."

@@ -48,8 +48,14 @@ class Engine:
         *,
         on_committed: Callable[[Commit, int], None],
         contacts_in_work_max: int = CONTACTS_IN_WORK_MAX,
+        drain_s: float = DRAIN_S,
     ) -> None:
-        """Take the store, the plan, each provider's dispatcher, and whom to tell of each commit and its contacts."""
+        """Take the store, the plan, each provider's dispatcher, and whom to tell of each commit and its contacts.
+
+        `drain_s`: what contacts in work get to finish when it stops. Calls that are under way then have their deadline
+        besides: their answers are settled, and their contacts go on with the next worker.
+        """
+        self._drain_s = drain_s
         self._clock = clock
         self.scheduler = Scheduler(clock, contacts_in_work_max)
         self.supervisor = Supervisor(clock)
@@ -74,7 +80,7 @@ class Engine:
         await self._services.start()
 
     async def stop(self) -> None:
-        """Take nothing more into work, let what is in work finish for DRAIN_S at most; the rest is in Postgres."""
+        """Take nothing more into work, let what is in work finish for a while; the rest is in Postgres."""
         self.scheduler.close()
         failpoints.hit(Failpoint.DRAIN_STARTED)
         drained = await self._drained()
@@ -97,7 +103,7 @@ class Engine:
 
     async def _drained(self) -> bool:
         try:
-            async with asyncio.timeout(DRAIN_S):
+            async with asyncio.timeout(self._drain_s):
                 await self.scheduler.finished()
         except TimeoutError:
             return False

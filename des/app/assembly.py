@@ -30,6 +30,7 @@ from des.app.providers import (
     build_receivers,
     build_tariffs,
     build_waterfall,
+    drain_s,
 )
 from des.broker.lanes import Lanes
 from des.broker.publisher import AmqpPublisher, user_of
@@ -219,6 +220,7 @@ class App:
             dispatchers,
             on_committed=on_committed,
             contacts_in_work_max=settings.worker.contacts_in_work_max,
+            drain_s=drain_s(settings, dispatchers),
         )
         engine.allot(None)
         router = engine.router

@@ -31,6 +31,7 @@ from des.config_providers import (
 from des.contact import FieldType
 from des.ingest.webhooks import Receiver
 from des.ledger import Ledger, millionths
+from des.limits import STOP_S
 from des.people import PeopleSearch
 from des.providers.contract import VERDICT, FieldTypes, Provider, UnknownPolicy
 from des.providers.dialects.apollo import Apollo
@@ -235,6 +236,12 @@ def build_dispatchers(
         else:
             dispatchers.append(Dispatcher(provider, clock, bound))
     return dispatchers
+
+
+def drain_s(settings: Settings, dispatchers: Sequence[Dispatcher]) -> float:
+    """Seconds of the grace in which calls may still be made: none is to be cut short, which may have been paid."""
+    longest_s = max((one.traits.deadline_s for one in dispatchers if one.traits.remote), default=0.0)
+    return max(0.0, settings.shutdown_grace_s - longest_s - STOP_S)
 
 
 def build_receivers(settings: Settings, clock: Clock) -> Mapping[str, Receiver]:

@@ -50,13 +50,15 @@ class Breaker:
         self._probing = False
         self.state = BreakerState.CLOSED
 
-    def failed(self, now: float) -> None:
-        """Record that a call failed."""
+    def failed(self, now: float) -> bool:
+        """Record that a call failed; whether that opened it."""
         self._failures += 1
         if self.state is BreakerState.CLOSED and self._failures < self._failures_max:
-            return
-        if self.state is not BreakerState.OPEN:
+            return False
+        opens = self.state is not BreakerState.OPEN
+        if opens:
             self._until = now + min(self._open_max_s, self._open_s * 2**self._openings)
             self._openings += 1
         self._probing = False
         self.state = BreakerState.OPEN
+        return opens

@@ -246,8 +246,8 @@ class Dispatcher:
         self._gate.passed(polls=polls)
         return True
 
-    def _tell_gate(self, *, failed: bool, answered: bool) -> None:
-        if self._gate.heard(failed=failed, answered=answered):
+    def _tell_gate(self, *, failed: bool, answered: bool, reason: str = "") -> None:
+        if self._gate.heard(failed=failed, answered=answered, reason=reason):
             self._wake(1)
 
     # ---- a call --------------------------------------------------------------------------------------------------
@@ -323,7 +323,7 @@ class Dispatcher:
     def _sort_out(self, ask: Ask, outcomes: Sequence[Outcome]) -> list[int]:
         """Count outcomes, tell the breaker, and answer the indexes of those to be tried again."""
         found = missed = 0
-        failed = False
+        failed, reason = False, ""
         retries: list[int] = []
         for index, outcome in enumerate(outcomes):
             kind = outcome.kind
@@ -333,14 +333,15 @@ class Dispatcher:
                 missed += 1
             else:
                 self.outcomes[kind.value] += 1
-                failed = failed or kind is OutcomeKind.TRANSIENT
+                if kind is OutcomeKind.TRANSIENT:
+                    failed, reason = True, outcome.reason
                 if self._is_to_be_retried(ask, outcome):
                     retries.append(index)
         if found:
             self.outcomes["found"] += found
         if missed:
             self.outcomes["miss"] += missed
-        self._tell_gate(failed=failed, answered=len(retries) < len(outcomes))
+        self._tell_gate(failed=failed, answered=len(retries) < len(outcomes), reason=reason)
         return retries
 
     # ---- retry ---------------------------------------------------------------------------------------------------

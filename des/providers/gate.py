@@ -56,8 +56,11 @@ class Gate:
 
     @property
     def paused(self) -> bool:
-        """Whether it sends nothing for now: rate limited, out of quota, refused, or failing."""
-        return self._breaker.state is BreakerState.OPEN or self._paused_until > self._clock.monotonic()
+        """Whether it sends nothing for now but a call to see: rate limited, out of quota, refused, or failing.
+
+        Until it has answered: the call to see that fails ends no pause.
+        """
+        return self._breaker.state is not BreakerState.CLOSED or self._on_probation or self._is_shut
 
     def delay_s(self) -> float:
         """Seconds until a call may go out; 0 when it may now, infinite where nobody can say."""
@@ -93,12 +96,21 @@ class Gate:
         if not self._counts_itself:
             self._limiter.count(self._clock.monotonic())
 
-    def heard(self, *, failed: bool, answered: bool) -> bool:
-        """Hear how a call ended: any failure, any answer; neither is a refusal. Whether that opened it for others."""
+    @property
+    def _is_shut(self) -> bool:
+        return self._paused_until > self._clock.monotonic()
+
+    def heard(self, *, failed: bool, answered: bool, reason: str = "") -> bool:
+        """Hear how a call ended: any failure, any answer; neither is a refusal. Whether that opened it for others.
+
+        `reason`: what the provider said where it failed, for the log.
+        """
         waited = self._breaker.state is not BreakerState.CLOSED or self._probing
         self._probing = False
         if failed:
-            self._breaker.failed(self._clock.monotonic())
+            now = self._clock.monotonic()
+            if self._breaker.failed(now):
+                self._tell(StallReason.BREAKER_OPEN, self._breaker.delay_s(now), reason)
             return False
         self._breaker.succeeded()
         if answered:
@@ -108,25 +120,30 @@ class Gate:
 
     def refused(self, outcomes: Sequence[Outcome]) -> None:
         """Pause for the longest that one of these refusals asks for."""
-        longest, reason = 0.0, StallReason.RATE_LIMITED
+        longest, reason, said = 0.0, StallReason.RATE_LIMITED, ""
         for outcome in outcomes:
             if outcome.reason != Fault.NO_PERMIT.value:  # the vendor has not been asked: the limiter knows how long
                 seconds = self._pause_s(outcome)
                 if seconds >= longest:
-                    longest, reason = seconds, _reason_of(outcome.kind)
+                    longest, reason, said = seconds, _reason_of(outcome.kind), outcome.reason
         if longest <= 0:
             return
-        if not self.paused:  # the calls that were out together are refused together: that is one refusal
-            self._pauses += 1
-        self.pause(longest, reason)
+        if not (self._is_shut or self._breaker.state is BreakerState.OPEN):
+            self._pauses += 1  # the calls that were out together are refused together: that is one refusal
+        self.pause(longest, reason, said)
 
-    def pause(self, seconds: float, reason: StallReason) -> None:
-        """Let nothing out for a while."""
+    def pause(self, seconds: float, reason: StallReason, said: str = "") -> None:
+        """Let nothing out for a while; `said`: the provider's word for it, for the log."""
         until = self._clock.monotonic() + seconds
         if until > self._paused_until:
             self._paused_until, self._reason = until, reason
             self._on_probation = reason is not StallReason.RATE_LIMITED
-        log.warning(Event.PROVIDER_PAUSED, provider=self._name, reason=reason.value, seconds=round(seconds, 3))
+        self._tell(reason, seconds, said)
+
+    def _tell(self, reason: StallReason, seconds: float, said: str) -> None:
+        log.warning(
+            Event.PROVIDER_PAUSED, provider=self._name, reason=reason.value, seconds=round(seconds, 3), said=said
+        )
 
     def allot(self, portion: Portion | None) -> None:
         """Use this portion of the permitted rate; None: nothing until the next is told."""

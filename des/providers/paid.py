@@ -325,7 +325,8 @@ class PaidDispatcher(Dispatcher):
         if one.is_replay:
             outcome = as_first_asked(outcome, self.traits)
         self.outcomes[outcome.kind.value] += 1
-        self._tell_gate(failed=outcome.kind is OutcomeKind.TRANSIENT, answered=outcome.kind not in REFUSALS)
+        failed = outcome.kind is OutcomeKind.TRANSIENT
+        self._tell_gate(failed=failed, answered=outcome.kind not in REFUSALS, reason=outcome.reason)
         # That a replay was refused or failed says nothing of the call that it repeats: that may have been charged. Nor
         # does the failure of a job whose vendor took its credits when it was sent.
         may_be_charged = one.is_replay or (one.is_job and self.traits.charged_when_sent)

@@ -18,6 +18,7 @@ from typing import Any
 from des.clock import Clock
 from des.config_providers import PythonProviderConfig
 from des.errors import ConfigError
+from des.limits import COST_MAX
 from des.providers.account import Account
 from des.providers.contract import FieldTypes, Provider, Replay, Traits
 from des.providers.transport import Transport
@@ -132,6 +133,12 @@ def _check_traits(place: str, provider: Any, setup: Setup) -> None:
         raise ConfigError.at(place, f"its traits call it {traits.name!r}; take the name of the setup, {setup.name!r}")
     if not traits.gives:
         raise ConfigError.at(place, "its traits give no field")
+    wrong = [name for name, price in traits.prices.items() if not 0 <= price <= COST_MAX]
+    if wrong:
+        raise ConfigError.at(
+            place,
+            f"its traits have a price that is no number of credits from 0 to {COST_MAX:,}: {', '.join(sorted(wrong))}",
+        )
     if min(traits.batch_max, traits.slots, traits.attempts_max) < 1 or not traits.deadline_s > 0:
         raise ConfigError.at(
             place, "its traits bound calls by less than one: batch_max, slots, attempts_max, deadline_s"

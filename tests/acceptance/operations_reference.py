@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import get_args
+from typing import Any, Literal, get_args, get_origin
 
 from prometheus_client.core import Metric
 from pydantic import BaseModel, SecretStr
@@ -18,7 +18,7 @@ from pydantic_core import PydanticUndefined
 from des.app import build
 from des.config import Settings
 from des.config_environment import variable
-from des.config_providers import ProviderConfig, ProviderLimits
+from des.config_providers import ProviderConfig, ProviderLimits, Rate
 from des.providers.dialects import (
     apollo,
     dropcontact_results,
@@ -121,9 +121,8 @@ def _labels(labels: tuple[str, ...], metric: Metric) -> str:
 
 def _providers() -> str:
     """Describe the kinds, each with its settings."""
-    kinds = get_args(get_args(ProviderConfig)[0])
-    common = set(ProviderLimits.model_fields)
-    return "\n".join(_kind(model, common) for model in sorted(kinds, key=_kind_name))
+    kinds = sorted(get_args(get_args(ProviderConfig)[0]), key=_kind_name)
+    return "\n".join([_model("every kind", ProviderLimits), *map(_kind, kinds)])
 
 
 def _kind_name(model: type[BaseModel]) -> str:
@@ -131,21 +130,42 @@ def _kind_name(model: type[BaseModel]) -> str:
     return str(name)
 
 
-def _kind(model: type[BaseModel], common: set[str]) -> str:
-    lines = [
-        f"### `{_kind_name(model)}`",
-        "",
-        inspect.cleandoc(model.__doc__ or ""),
-        "",
-        "| setting | default |",
-        "|---|---|",
-    ]
-    inherited = ProviderLimits.model_fields
+def _kind(model: type[BaseModel]) -> str:
+    """Describe a kind and the tables within it."""
+    parts = [_model(f"`{_kind_name(model)}`", model)]
     for name, field in model.model_fields.items():
-        if name == "kind" or (name in common and field.default == inherited[name].default):
-            continue
-        lines.append(f"| `{name}` | {_default(field)} |")
+        parts += [_model(f"`{path}`", inner, "####") for path, inner in _inner(name, field.annotation)]
+    return "\n".join(parts)
+
+
+def _inner(path: str, annotation: Any) -> Iterator[tuple[str, type[BaseModel]]]:
+    """Tables that stand within a setting, by their path."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if annotation is Rate:
+            return
+        yield path, annotation
+        for name, field in annotation.model_fields.items():
+            yield from _inner(f"{path}.{name}", field.annotation)
+        return
+    of_field = ".FIELD" if get_origin(annotation) is dict else ""
+    for one in get_args(annotation):
+        yield from _inner(path + of_field, one)
+
+
+def _model(title: str, model: type[BaseModel], level: str = "###") -> str:
+    lines = [f"{level} {title}", "", inspect.cleandoc(model.__doc__ or ""), "", "| setting | default |", "|---|---|"]
+    for name, field in model.model_fields.items():
+        same = ProviderLimits.model_fields.get(name) if model is not ProviderLimits else None
+        if name != "kind" and (same is None or field.default != same.default):
+            lines.append(f"| `{name}` | {_default(field)}{_choices(field)} |")
     return "\n".join(lines) + "\n"
+
+
+def _choices(field: FieldInfo) -> str:
+    """What a setting may be where that is one of a few words."""
+    if get_origin(field.annotation) is not Literal:
+        return ""
+    return "; one of " + ", ".join(f"`{one}`" for one in get_args(field.annotation))
 
 
 # ---- vendors ---------------------------------------------------------------------------------------------

@@ -69,6 +69,12 @@ CASES: dict[str, tuple[str, str, str]] = {
         "providers.check.nameservers[0]",
         "should match pattern",
     ),
+    "a cost that no cap would hold": (
+        HTTP + "paid = true\ncost_path = 'credits'\n",
+        "providers.plain",
+        "`cost_path` without `price`: nothing is reserved for a call, so that no cap holds; set `price` to the most",
+    ),
+    "a price that no ledger holds": (HTTP + "price = 1e9\n", "providers.plain.price", "less than or equal to 1000000"),
     "missing key": (HUNTER, "providers.hunter.api_key", "must be set"),
     "empty key": (HUNTER + "api_key = ''", "providers.hunter.api_key", "must be set: it is empty"),
     "a key with its line end": (HUNTER + 'api_key = "k\\n"', "providers.hunter.api_key", "no header can carry"),
@@ -256,6 +262,14 @@ class Mine:
     start = ask = stop = None
 """,
         "its traits call it 'other'; take the name of the setup, 'mine'",
+    ),
+    "has_a_price_that_is_none": (
+        """
+class Mine:
+    def __init__(self, setup): self.traits = setup.traits(['title'], prices={'title': -1.0})
+    start = ask = stop = None
+""",
+        "its traits have a price that is no number of credits from 0 to 1,000,000: title",
     ),
     "gives_nothing": (
         "class Mine:\n    def __init__(self, setup): self.traits = setup.traits([])\n    start = ask = stop = None",

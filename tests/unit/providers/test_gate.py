@@ -4,11 +4,13 @@ import math
 import random
 
 import pytest
+from structlog.testing import capture_logs
 
 from des.providers.breaker import BreakerState
 from des.providers.contract import Outcome, OutcomeKind, Question, Traits
 from des.providers.gate import PARKED_S, Gate
 from des.stall import Stalled, StallReason
+from des.telemetry import Event
 
 NOW = 1_790_000_000.0
 
@@ -141,4 +143,42 @@ def test_what_was_not_sent_for_want_of_a_permit_pauses_nobody() -> None:
     gate, _ = gate_of()
     gate.refused([Outcome(OutcomeKind.RATE_LIMITED, reason="NO_PERMIT")])
     assert gate.delay_s() == 0
+    assert not gate.paused
+
+
+def test_a_provider_that_keeps_failing_is_paused_from_the_opening_to_its_next_answer() -> None:
+    """An alert looks now and then: it must not meet the moment of a probe and see a provider that works."""
+    gate, clock = gate_of()
+    with capture_logs() as logs:
+        while gate.breaker is not BreakerState.OPEN:
+            gate.passed()
+            gate.heard(failed=True, answered=True, reason="HTTP_503")
+    (told,) = logs
+    assert (told["event"], told["said"]) == (Event.PROVIDER_PAUSED, "HTTP_503")
+    assert told["reason"] == StallReason.BREAKER_OPEN
+    for _ in range(5):
+        assert gate.paused
+        clock.now += gate.delay_s()
+        assert (gate.delay_s(), gate.paused) == (0.0, True)
+        gate.passed()
+        assert gate.paused
+        gate.heard(failed=True, answered=True)
+    clock.now += gate.delay_s()
+    gate.passed()
+    gate.heard(failed=False, answered=True)
+    assert not gate.paused
+
+
+def test_a_refused_key_is_paused_until_it_is_answered() -> None:
+    gate, clock = gate_of()
+    for _ in range(3):
+        gate.refused([Outcome(OutcomeKind.UNAUTHORIZED, reason="HTTP_401")])
+        assert gate.paused
+        clock.now += gate.delay_s()
+        assert (gate.delay_s(), gate.paused) == (0.0, True)
+        gate.passed()
+        assert gate.paused
+        gate.heard(failed=False, answered=False)
+        assert gate.paused
+    gate.heard(failed=False, answered=True)
     assert not gate.paused
