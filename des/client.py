@@ -28,7 +28,9 @@ from des.v1 import contact_pb2, enrichment_pb2, enrichment_pb2_grpc, ingest_pb2,
 
 Batches = AsyncIterable[contact_pb2.ContactBatch] | Iterable[contact_pb2.ContactBatch]
 
-_RETRYABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.ABORTED)
+_RETRYABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED)
+_BUSY = "Concurrent RPC limit exceeded!"
+"""What gRPC's own server says to a call more than it serves; to a message that is too large it gives the same code."""
 
 
 class RemoteError(DesError):
@@ -42,7 +44,7 @@ class RemoteError(DesError):
         """Read the error's details."""
         super().__init__(error.details() or error.code().name)
         self.reason = error.code().name
-        self.retryable = error.code() in _RETRYABLE
+        self.retryable = error.code() in _RETRYABLE or error.details() == _BUSY
         self.retry_after_s = 1.0
         self.violations: tuple[Violation, ...] = ()
         self._read_details(error)
@@ -59,6 +61,7 @@ class RemoteError(DesError):
                 places = bad_request.field_violations
                 self.violations = tuple(Violation(place.field, place.description) for place in places)
             elif detail.Unpack(retry):
+                self.retryable = True
                 self.retry_after_s = retry.retry_delay.ToTimedelta().total_seconds()
 
 

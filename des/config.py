@@ -92,7 +92,9 @@ class Worker(_Section):
     """How much a worker takes on."""
 
     contacts_in_work_max: int = Field(
-        limits.CONTACTS_IN_WORK_MAX, ge=1, description="Contacts held in memory, over all enrichments."
+        limits.CONTACTS_IN_WORK_MAX,
+        ge=1,
+        description="Contacts worked on at once, over all enrichments; three times as many may be held in memory.",
     )
     accepted_contacts_high_water: int = Field(
         limits.ACCEPTED_CONTACTS_HIGH_WATER,

@@ -21,7 +21,7 @@ from des.cli.push import Wish
 from des.client import Client, RemoteError
 from des.contact import Contact
 from des.errors import InvalidInput, Violation
-from des.limits import GRPC_MESSAGE_BYTES_MAX
+from des.limits import BATCH_CONTACTS_MAX, GRPC_MESSAGE_BYTES_MAX
 from des.options import options_of
 from des.v1 import contact_pb2, ingest_pb2
 from des.wire.identity import parse_uuid
@@ -33,8 +33,8 @@ GROUP_BATCHES_MAX: Final = 1_000
 TRIES_MAX: Final = 10
 REJECTED_SHOWN_MAX: Final = 100
 """Rows named one by one; the rest are only counted."""
-DOCUMENT_BYTES_MAX: Final = GRPC_MESSAGE_BYTES_MAX // 2
-"""A document above it is sent as batches; with room for what JSON and protobuf write differently."""
+DOCUMENT_BYTES_MAX: Final = GRPC_MESSAGE_BYTES_MAX - 1_024
+"""Of a document as protobuf: with room for what the request puts around it."""
 
 UNREACHABLE: Final = "UNAVAILABLE"
 """gRPC's own code: no DES has answered, which would have named its reason."""
@@ -123,12 +123,32 @@ class Pusher:
         return self._pushed
 
     def _whole_document(self, file: ContactFile) -> FileBatch | None:
-        """Return a document that fits one message as the one batch that the HTTP door makes of it."""
+        """Return a document as the one batch that the HTTP door makes of it; None for what no door takes as one.
+
+        Raises InvalidInput TOO_LARGE, TOO_MANY_CONTACTS where it is one and this door does not take it: in pieces it
+        would be other batches, and count twice beside the one.
+        """
         document = file.document
-        if document is None or len(msgspec.json.encode(document)) > DOCUMENT_BYTES_MAX:
+        if document is None:
             return None
-        lines = range(1, len(document.contact_list) + 1)
-        return FileBatch(document.batch_id, document.contact_list, lines)
+        contacts = len(document.contact_list)
+        if contacts > BATCH_CONTACTS_MAX:
+            if not document.batch_id:
+                return None
+            raise InvalidInput(
+                "TOO_MANY_CONTACTS",
+                f"a batch has at most {BATCH_CONTACTS_MAX:,} contacts, and this document, which has a batch_id, has "
+                f"{contacts:,}; without one it is sent in several batches",
+            )
+        whole = FileBatch(document.batch_id, document.contact_list, range(1, contacts + 1))
+        size = message_of(whole, self._asked).ByteSize()
+        if size > DOCUMENT_BYTES_MAX:
+            raise InvalidInput(
+                "TOO_LARGE",
+                f"the document is one batch of {size:,} bytes, and a gRPC message has at most {DOCUMENT_BYTES_MAX:,}; "
+                "send it to POST /v1/enrichments, or its contacts as JSON lines, which become batches of their own",
+            )
+        return whole
 
     async def _send(self, group: Sequence[FileBatch]) -> None:
         """Send a group until it is confirmed, and count it."""

@@ -45,8 +45,8 @@ class HttpServer:
         self._observe: Callable[[float], None] = lambda _: None
         self.requests = 0
         self.in_flight = 0
-        self.answered: Counter[str] = Counter()
-        """Requests taken, being answered, and answered, by the hundred of the status (`2xx`)."""
+        self.answered: Counter[str] = Counter(dict.fromkeys(("2xx", "3xx", "4xx", "5xx", "gone"), 0))
+        """Requests taken, being answered, and answered, by the hundred of the status (`2xx`) or `gone`, unheard."""
 
     def measure(self, observe: Callable[[float], None]) -> None:
         """Have the seconds of each request told."""

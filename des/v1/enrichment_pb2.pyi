@@ -162,7 +162,7 @@ class Enrichment(_message.Message):
     sealed: _builtins.bool
     """True once no more batches are taken."""
     revision: _builtins.int
-    """Grows by one at every settlement."""
+    """Grows by one at every settlement, and when sealing or cancelling completes it."""
     @_builtins.property
     def progress(self) -> Global___Progress:
         """Exact counts."""
@@ -1123,7 +1123,7 @@ class StreamResultsRequest(_message.Message):
     erid: _builtins.str
     """The ERID."""
     follow: _builtins.bool
-    """True: stay and send what finishes later, until the enrichment is completed."""
+    """True: stay and send what finishes later, until it is completed, or cancelled with nothing outstanding."""
     def __init__(
         self,
         *,

@@ -123,14 +123,15 @@ class EnrichmentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SealEnrichment(self, request, context):
-        """Says that no more batches come. Sealed and settled is completed.
+        """Says that no more batches come. Sealed and settled is completed, once all parts of its batches are here.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelEnrichment(self, request, context):
-        """Ends what is not finished as CANCELLED and seals. What was found stays.
+        """Ends what is not finished as CANCELLED and seals. What was found stays. It is announced as completed when nothing is
+        outstanding any more, and stays CANCELLED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,14 +139,15 @@ class EnrichmentServiceServicer:
 
     def StreamResults(self, request, context):
         """Every contact of the ERID that is finished, in order of batch and position; with `follow` also those that
-        finish later, until the enrichment is completed.
+        finish later, until it is completed, or cancelled with nothing outstanding.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchEnrichment(self, request, context):
-        """The object without contacts, again at every change of its progress, until it is completed.
+        """The object without contacts, again at every change of its progress, until it is completed, or cancelled with
+        nothing outstanding.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

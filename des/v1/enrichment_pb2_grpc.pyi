@@ -46,15 +46,19 @@ class EnrichmentServiceStub:
     QuoteEnrichment: _grpc.UnaryUnaryMultiCallable[_enrichment_pb2.QuoteEnrichmentRequest, _enrichment_pb2.QuoteEnrichmentResponse]
     """What a batch would cost. A dry run: nothing is spent, sent or written."""
     SealEnrichment: _grpc.UnaryUnaryMultiCallable[_enrichment_pb2.SealEnrichmentRequest, _enrichment_pb2.SealEnrichmentResponse]
-    """Says that no more batches come. Sealed and settled is completed."""
+    """Says that no more batches come. Sealed and settled is completed, once all parts of its batches are here."""
     CancelEnrichment: _grpc.UnaryUnaryMultiCallable[_enrichment_pb2.CancelEnrichmentRequest, _enrichment_pb2.CancelEnrichmentResponse]
-    """Ends what is not finished as CANCELLED and seals. What was found stays."""
+    """Ends what is not finished as CANCELLED and seals. What was found stays. It is announced as completed when nothing is
+    outstanding any more, and stays CANCELLED.
+    """
     StreamResults: _grpc.UnaryStreamMultiCallable[_enrichment_pb2.StreamResultsRequest, _enrichment_pb2.StreamResultsResponse]
     """Every contact of the ERID that is finished, in order of batch and position; with `follow` also those that
-    finish later, until the enrichment is completed.
+    finish later, until it is completed, or cancelled with nothing outstanding.
     """
     WatchEnrichment: _grpc.UnaryStreamMultiCallable[_enrichment_pb2.WatchEnrichmentRequest, _enrichment_pb2.WatchEnrichmentResponse]
-    """The object without contacts, again at every change of its progress, until it is completed."""
+    """The object without contacts, again at every change of its progress, until it is completed, or cancelled with
+    nothing outstanding.
+    """
 
 @_typing.type_check_only
 class EnrichmentServiceAsyncStub(EnrichmentServiceStub):
@@ -74,15 +78,19 @@ class EnrichmentServiceAsyncStub(EnrichmentServiceStub):
     QuoteEnrichment: _aio.UnaryUnaryMultiCallable[_enrichment_pb2.QuoteEnrichmentRequest, _enrichment_pb2.QuoteEnrichmentResponse]  # type: ignore[assignment]
     """What a batch would cost. A dry run: nothing is spent, sent or written."""
     SealEnrichment: _aio.UnaryUnaryMultiCallable[_enrichment_pb2.SealEnrichmentRequest, _enrichment_pb2.SealEnrichmentResponse]  # type: ignore[assignment]
-    """Says that no more batches come. Sealed and settled is completed."""
+    """Says that no more batches come. Sealed and settled is completed, once all parts of its batches are here."""
     CancelEnrichment: _aio.UnaryUnaryMultiCallable[_enrichment_pb2.CancelEnrichmentRequest, _enrichment_pb2.CancelEnrichmentResponse]  # type: ignore[assignment]
-    """Ends what is not finished as CANCELLED and seals. What was found stays."""
+    """Ends what is not finished as CANCELLED and seals. What was found stays. It is announced as completed when nothing is
+    outstanding any more, and stays CANCELLED.
+    """
     StreamResults: _aio.UnaryStreamMultiCallable[_enrichment_pb2.StreamResultsRequest, _enrichment_pb2.StreamResultsResponse]  # type: ignore[assignment]
     """Every contact of the ERID that is finished, in order of batch and position; with `follow` also those that
-    finish later, until the enrichment is completed.
+    finish later, until it is completed, or cancelled with nothing outstanding.
     """
     WatchEnrichment: _aio.UnaryStreamMultiCallable[_enrichment_pb2.WatchEnrichmentRequest, _enrichment_pb2.WatchEnrichmentResponse]  # type: ignore[assignment]
-    """The object without contacts, again at every change of its progress, until it is completed."""
+    """The object without contacts, again at every change of its progress, until it is completed, or cancelled with
+    nothing outstanding.
+    """
 
 class EnrichmentServiceServicer(metaclass=_abc_1.ABCMeta):
     """Reads and steers enrichments: the one object of each ERID."""
@@ -135,7 +143,7 @@ class EnrichmentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _enrichment_pb2.SealEnrichmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_enrichment_pb2.SealEnrichmentResponse, _abc.Awaitable[_enrichment_pb2.SealEnrichmentResponse]]:
-        """Says that no more batches come. Sealed and settled is completed."""
+        """Says that no more batches come. Sealed and settled is completed, once all parts of its batches are here."""
 
     @_abc_1.abstractmethod
     def CancelEnrichment(
@@ -143,7 +151,9 @@ class EnrichmentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _enrichment_pb2.CancelEnrichmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_enrichment_pb2.CancelEnrichmentResponse, _abc.Awaitable[_enrichment_pb2.CancelEnrichmentResponse]]:
-        """Ends what is not finished as CANCELLED and seals. What was found stays."""
+        """Ends what is not finished as CANCELLED and seals. What was found stays. It is announced as completed when nothing is
+        outstanding any more, and stays CANCELLED.
+        """
 
     @_abc_1.abstractmethod
     def StreamResults(
@@ -152,7 +162,7 @@ class EnrichmentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_enrichment_pb2.StreamResultsResponse], _abc.AsyncIterator[_enrichment_pb2.StreamResultsResponse]]:
         """Every contact of the ERID that is finished, in order of batch and position; with `follow` also those that
-        finish later, until the enrichment is completed.
+        finish later, until it is completed, or cancelled with nothing outstanding.
         """
 
     @_abc_1.abstractmethod
@@ -161,6 +171,8 @@ class EnrichmentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _enrichment_pb2.WatchEnrichmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_enrichment_pb2.WatchEnrichmentResponse], _abc.AsyncIterator[_enrichment_pb2.WatchEnrichmentResponse]]:
-        """The object without contacts, again at every change of its progress, until it is completed."""
+        """The object without contacts, again at every change of its progress, until it is completed, or cancelled with
+        nothing outstanding.
+        """
 
 def add_EnrichmentServiceServicer_to_server(servicer: EnrichmentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -111,9 +111,11 @@ def registered() -> list[Metric]:
 
 
 def _labels(labels: tuple[str, ...], metric: Metric) -> str:
-    seen = {sample.labels.get("stage", "") for sample in metric.samples}
-    stages = ", ".join(stage for stage in _STAGES if stage in seen)
-    return ", ".join(f"`{label}`{f' ({stages})' if stages and label == 'stage' else ''}" for label in labels)
+    """Name the labels, and of stages and outcomes those that there are from the start."""
+    stages = [stage for stage in _STAGES if any(sample.labels.get("stage") == stage for sample in metric.samples)]
+    outcomes = sorted({sample.labels["outcome"] for sample in metric.samples if "outcome" in sample.labels})
+    seen = {"stage": stages, "outcome": outcomes}
+    return ", ".join(f"`{name}`" + (f" ({', '.join(seen[name])})" if seen.get(name) else "") for name in labels)
 
 
 # ---- providers -------------------------------------------------------------------------------------------

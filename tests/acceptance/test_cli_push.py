@@ -53,6 +53,38 @@ def test_the_document_of_the_http_door_is_the_same_batch_by_push(
         assert states[-1]["progress"]["batches"] == 1
 
 
+def test_a_large_document_is_the_same_batch_by_both_doors(
+    stack: Running, to_stack: Mapping[str, str], erid: str, tmp_path: Path
+) -> None:
+    """10 MB of JSON: more than a body in one message is, and one batch nevertheless."""
+    filler = "x" * 300
+    people = [{"first_name": f"P{number}", "last_name": filler, "external_id": filler} for number in range(15_000)]
+    file = tmp_path / "large.json"
+    file.write_text(json.dumps({"erid": erid, "contact_list": people, "fields_to_be_enriched": ["phone_number"]}))
+    assert file.stat().st_size > 9_000_000
+    request = urllib.request.Request(f"{stack.ready['http']}/v1/enrichments", file.read_bytes(), method="POST")
+    request.add_header("Content-Type", "application/json")
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        assert answer.status == 202
+    pushed = des("push", str(file), "--watch", "--json", settings=to_stack)
+    assert pushed.returncode == 0, pushed.stderr
+    summary, *states = map(json.loads, pushed.stdout.splitlines())
+    assert (summary["batches"], summary["contacts"]) == (1, 15_000)
+    assert (states[-1]["progress"]["batches"], states[-1]["progress"]["contacts"]) == (1, 15_000)
+
+
+def test_a_document_that_no_message_holds_is_refused_rather_than_sent_in_pieces(
+    to_stack: Mapping[str, str], erid: str, tmp_path: Path
+) -> None:
+    filler = "x" * 900
+    people = [{"first_name": "P", "last_name": filler, "external_id": filler} for _ in range(10_000)]
+    file = tmp_path / "larger.json"
+    file.write_text(json.dumps({"erid": erid, "contact_list": people, "fields_to_be_enriched": ["phone_number"]}))
+    refused = des("push", str(file), "--json", settings=to_stack)
+    assert refused.returncode != 0
+    assert error(refused)["reason"] == "TOO_LARGE"
+
+
 def test_a_csv_file_is_pushed_its_bad_rows_are_named_and_pushing_it_again_changes_nothing(
     to_stack: Mapping[str, str], erid: str, tmp_path: Path
 ) -> None:

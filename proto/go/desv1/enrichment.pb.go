@@ -239,7 +239,7 @@ type Enrichment struct {
 	Progress *Progress `protobuf:"bytes,4,opt,name=progress,proto3" json:"progress,omitempty"`
 	// Union of the fields that its batches asked for.
 	FieldsToBeEnriched []string `protobuf:"bytes,5,rep,name=fields_to_be_enriched,json=fieldsToBeEnriched,proto3" json:"fields_to_be_enriched,omitempty"`
-	// Grows by one at every settlement.
+	// Grows by one at every settlement, and when sealing or cancelling completes it.
 	Revision uint64 `protobuf:"varint,6,opt,name=revision,proto3" json:"revision,omitempty"`
 	// When the ERID was first seen.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
@@ -2049,7 +2049,7 @@ type StreamResultsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The ERID.
 	Erid string `protobuf:"bytes,1,opt,name=erid,proto3" json:"erid,omitempty"`
-	// True: stay and send what finishes later, until the enrichment is completed.
+	// True: stay and send what finishes later, until it is completed, or cancelled with nothing outstanding.
 	Follow        bool `protobuf:"varint,2,opt,name=follow,proto3" json:"follow,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

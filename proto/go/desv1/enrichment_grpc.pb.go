@@ -47,14 +47,16 @@ type EnrichmentServiceClient interface {
 	UpdateEnrichment(ctx context.Context, in *UpdateEnrichmentRequest, opts ...grpc.CallOption) (*UpdateEnrichmentResponse, error)
 	// What a batch would cost. A dry run: nothing is spent, sent or written.
 	QuoteEnrichment(ctx context.Context, in *QuoteEnrichmentRequest, opts ...grpc.CallOption) (*QuoteEnrichmentResponse, error)
-	// Says that no more batches come. Sealed and settled is completed.
+	// Says that no more batches come. Sealed and settled is completed, once all parts of its batches are here.
 	SealEnrichment(ctx context.Context, in *SealEnrichmentRequest, opts ...grpc.CallOption) (*SealEnrichmentResponse, error)
-	// Ends what is not finished as CANCELLED and seals. What was found stays.
+	// Ends what is not finished as CANCELLED and seals. What was found stays. It is announced as completed when nothing is
+	// outstanding any more, and stays CANCELLED.
 	CancelEnrichment(ctx context.Context, in *CancelEnrichmentRequest, opts ...grpc.CallOption) (*CancelEnrichmentResponse, error)
 	// Every contact of the ERID that is finished, in order of batch and position; with `follow` also those that
-	// finish later, until the enrichment is completed.
+	// finish later, until it is completed, or cancelled with nothing outstanding.
 	StreamResults(ctx context.Context, in *StreamResultsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamResultsResponse], error)
-	// The object without contacts, again at every change of its progress, until it is completed.
+	// The object without contacts, again at every change of its progress, until it is completed, or cancelled with
+	// nothing outstanding.
 	WatchEnrichment(ctx context.Context, in *WatchEnrichmentRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchEnrichmentResponse], error)
 }
 
@@ -191,14 +193,16 @@ type EnrichmentServiceServer interface {
 	UpdateEnrichment(context.Context, *UpdateEnrichmentRequest) (*UpdateEnrichmentResponse, error)
 	// What a batch would cost. A dry run: nothing is spent, sent or written.
 	QuoteEnrichment(context.Context, *QuoteEnrichmentRequest) (*QuoteEnrichmentResponse, error)
-	// Says that no more batches come. Sealed and settled is completed.
+	// Says that no more batches come. Sealed and settled is completed, once all parts of its batches are here.
 	SealEnrichment(context.Context, *SealEnrichmentRequest) (*SealEnrichmentResponse, error)
-	// Ends what is not finished as CANCELLED and seals. What was found stays.
+	// Ends what is not finished as CANCELLED and seals. What was found stays. It is announced as completed when nothing is
+	// outstanding any more, and stays CANCELLED.
 	CancelEnrichment(context.Context, *CancelEnrichmentRequest) (*CancelEnrichmentResponse, error)
 	// Every contact of the ERID that is finished, in order of batch and position; with `follow` also those that
-	// finish later, until the enrichment is completed.
+	// finish later, until it is completed, or cancelled with nothing outstanding.
 	StreamResults(*StreamResultsRequest, grpc.ServerStreamingServer[StreamResultsResponse]) error
-	// The object without contacts, again at every change of its progress, until it is completed.
+	// The object without contacts, again at every change of its progress, until it is completed, or cancelled with
+	// nothing outstanding.
 	WatchEnrichment(*WatchEnrichmentRequest, grpc.ServerStreamingServer[WatchEnrichmentResponse]) error
 	mustEmbedUnimplementedEnrichmentServiceServer()
 }

@@ -3,9 +3,12 @@
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
+import grpc
 import pytest
 
 from des.client import Client, RemoteError
+from des.errors import Overloaded
+from des.surface import rich_status
 from des.v1 import contact_pb2
 from des.v1 import enrichment_pb2 as pb
 from tests.ingest_publisher import HeldPublisher
@@ -91,3 +94,26 @@ async def test_it_pushes_from_iterables_of_either_kind() -> None:
         summary = await client.push(stream())
     assert (summary.accepted, summary.contacts) == (1, 1)
     assert [one.reason for one in summary.rejected] == ["INVALID_ERID"]
+
+
+@pytest.mark.parametrize(
+    ("error", "retryable"),
+    [
+        ("Received message larger than max (17825800 vs. 16777216)", False),
+        ("Concurrent RPC limit exceeded!", True),
+    ],
+)
+def test_what_grpc_itself_refuses_is_tried_again_only_where_that_may_help(error: str, *, retryable: bool) -> None:
+    nothing = grpc.aio.Metadata()
+    refused = grpc.aio.AioRpcError(grpc.StatusCode.RESOURCE_EXHAUSTED, nothing, nothing, details=error)
+    assert RemoteError(refused).retryable == retryable
+
+
+def test_what_des_is_too_busy_for_is_tried_again_when_it_says() -> None:
+    status = rich_status(Overloaded("later", retry_after_s=2.5))
+    trailer = grpc.aio.Metadata(("grpc-status-details-bin", status.SerializeToString()))
+    refused = grpc.aio.AioRpcError(
+        grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.aio.Metadata(), trailer, details=status.message
+    )
+    error = RemoteError(refused)
+    assert (error.reason, error.retryable, error.retry_after_s) == ("OVERLOADED", True, 2.5)
