@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 LIMIT_DEFAULT = 50
 PAGE_ROWS = 500
+ROW_ID_MAX = 2**63 - 1
+"""Postgres numbers rows by bigint."""
 
 
 class State(enum.StrEnum):
@@ -30,13 +32,17 @@ class State(enum.StrEnum):
     DISCARDED = "discarded"
 
 
-Ids = Annotated[list[int], typer.Argument(metavar="ID…", min=1, help="Numbers of rows, as `list` shows them.")]
+Ids = Annotated[
+    list[int], typer.Argument(metavar="ID…", min=1, max=ROW_ID_MAX, help="Numbers of rows, as `list` shows them.")
+]
 
 
 def list_(
     state: Annotated[State, typer.Option("--state", help="Rows in this state.")] = State.HELD,
     tenant: Annotated[str | None, typer.Option("--tenant", help="Rows of this tenant; all where left out.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Rows at most, newest first.")] = LIMIT_DEFAULT,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=ROW_ID_MAX, help="Rows at most, newest first.")
+    ] = LIMIT_DEFAULT,
     as_json: JsonFlag = False,
     config: ConfigFile = None,
 ) -> None:
@@ -67,7 +73,7 @@ async def _list(output: Output, config: Path | None, *, state: State, tenant: st
 
 
 def show(
-    row_id: Annotated[int, typer.Argument(metavar="ID", min=1, help="Number of the row.")],
+    row_id: Annotated[int, typer.Argument(metavar="ID", min=1, max=ROW_ID_MAX, help="Number of the row.")],
     payload: Annotated[
         bool, typer.Option("--payload", help="Write what was sent, byte for byte, and only that.")
     ] = False,

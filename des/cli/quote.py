@@ -29,7 +29,8 @@ def quote(
     """Say what the contacts of a file would cost: a dry run that spends, sends and writes nothing.
 
     People are counted once, and answers at hand are taken. What is to be expected is what your own receipts show; what
-    they do not show is unknown, and said to be. A file of more than 50,000 contacts is quoted in pieces.
+    they do not show is unknown, and said to be. A file of more than 50,000 contacts is quoted in pieces. What
+    cannot be read of it is left out and named, under --json in a last document.
     """
     output = Output(as_json)
     said = stated_options(
@@ -48,7 +49,7 @@ def quote(
 async def _quote(stream: IO[bytes], output: Output, wish: Wish, grpc: str) -> int:
     """Quote each piece of the file, and answer how many rows were left out."""
     from des.cli.contact_file import open_contacts
-    from des.cli.pushing import asked_of, message_of
+    from des.cli.pushing import REJECTED_SHOWN_MAX, asked_of, message_of
     from des.cli.quoted import quote_of
     from des.cli.service import connected
 
@@ -60,6 +61,8 @@ async def _quote(stream: IO[bytes], output: Output, wish: Wish, grpc: str) -> in
             quote = quote_of(await client.quote(message_of(batch, asked)))
             output.document(quote)
             _tell(quote, output)
+    if rejected:
+        output.document({"rejected": len(rejected), "rejected_rows": rejected[:REJECTED_SHOWN_MAX]})
     for row in rejected:
         output.note(f"line {row.line}: {row.reason}: {row.message}")
     return len(rejected)

@@ -13,6 +13,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from des.errors import ConfigError
+from des.ingest.answers import Answers
 from des.lifecycle import TaskOwner
 from des.limits import GRPC_MESSAGE_BYTES_MAX
 
@@ -72,7 +73,7 @@ class GrpcServer:
 
     async def start(self) -> None:
         """Listen. Raises ConfigError where the address cannot be had."""
-        server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=self._calls_max)
+        server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=self._calls_max, interceptors=[Answers()])
         self._server = server
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)

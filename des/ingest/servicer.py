@@ -14,7 +14,6 @@ from des.ingest.acknowledgement import Acknowledgements, Summary
 from des.ingest.intake import Intake
 from des.ingest.stream import BatchStream
 from des.lifecycle import TaskOwner
-from des.surface import abort
 from des.tenancy import tenant_of
 from des.v1 import ingest_pb2
 
@@ -67,7 +66,7 @@ class IngestServicer:
         finally:
             self._stop_reading(stream, reader)
         if error is not None:
-            await abort(context, error)
+            raise error
         return summary.finished()
 
     async def stream_contacts(self, _: object, context: _Context) -> None:
@@ -85,7 +84,7 @@ class IngestServicer:
         finally:
             self._stop_reading(stream, reader)
         if error is not None:
-            await abort(context, error)
+            raise error
 
     def _start_reading(self, context: _Context, stream: BatchStream) -> _Reader:
         reader = self._tasks.spawn(_read(context, stream), "read")

@@ -10,7 +10,8 @@ from typing import Any, Final, Protocol
 
 from aiohttp import web
 
-from des.errors import InvalidInput, NotFound
+from des.bodies import Bodies, unreadable
+from des.errors import NotFound
 from des.limits import HTTP_BODY_BYTES_MAX
 from des.providers.contract import NOT_READY, Outcome, Traits
 from des.providers.vetting import is_handle, vetted
@@ -50,7 +51,7 @@ class WebhookRoutes:
         """Take the providers to which something is delivered, by name, who keeps it, and the most bytes of one body."""
         self._receivers = receivers
         self._deliver = deliver
-        self._body_bytes_max = body_bytes_max
+        self._bodies = Bodies(body_bytes_max)
 
     def routes(self) -> tuple[Route, ...]:
         """Return the route table."""
@@ -68,15 +69,17 @@ class WebhookRoutes:
         )
 
     async def take(self, request: web.Request) -> web.Response:
-        """Take one delivery. Raises NotFound, InvalidInput, a WebhookRefused, and whatever keeping it raises."""
+        """Take one delivery. Raises NotFound, InvalidInput, Overloaded, a WebhookRefused, and what `deliver` raises."""
         name = request.match_info["provider"]
         receiver = self._receivers.get(name)
         if receiver is None:
             raise NotFound("nothing is delivered to a provider of this name")
-        body = await self._read(request)
         signature = request.headers.get(receiver.signature_header)
         try:
-            brought = receiver.receive(body, signature)
+            async with self._bodies.read(request) as body:
+                brought = receiver.receive(body, signature)
+        except web.RequestPayloadError as error:
+            return unreadable(request, error)
         except Replayed:
             return web.Response(status=204)
         kept = False
@@ -90,11 +93,3 @@ class WebhookRoutes:
             if not kept:
                 receiver.reject(signature or "")
         return web.Response(status=204)
-
-    async def _read(self, request: web.Request) -> bytes:
-        body = bytearray()
-        async for chunk in request.content.iter_any():
-            body += chunk
-            if len(body) > self._body_bytes_max:
-                raise InvalidInput("TOO_LARGE", f"a body has at most {self._body_bytes_max:,} bytes")
-        return bytes(body)

@@ -12,7 +12,7 @@ import io
 import itertools
 import re
 from collections.abc import Iterator, Mapping
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import msgspec
 
@@ -75,7 +75,7 @@ class Reason(enum.StrEnum):
     INVALID_VALUE = "INVALID_VALUE"
 
 
-class Problem(NamedTuple):
+class Problem(msgspec.Struct, frozen=True):
     """A line (1 is the header's), the reason, what it is about, and whether the whole row was rejected."""
 
     line: int

@@ -7,7 +7,6 @@ from typing import Any
 
 import grpc
 
-from des.errors import DesError
 from des.limits import (
     PAGE_BYTES_MAX,
     PAGE_CONTACTS_MAX,
@@ -21,7 +20,6 @@ from des.serving.quote import Quoter
 from des.serving.results import Results
 from des.serving.watcher import Watcher
 from des.store.reading import ObjectPage, Place, ReadingStore
-from des.surface import abort
 from des.tenancy import tenant_of
 from des.v1 import enrichment_pb2 as pb
 from des.v1 import enrichment_pb2_grpc
@@ -34,7 +32,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class EnrichmentServicer(enrichment_pb2_grpc.EnrichmentServiceServicer):
-    """Answers from the store; errors leave with their reason and details."""
+    """Answers from the store; what it raises leaves with its reason and details (`des.ingest.answers`)."""
 
     service_name = SERVICE_NAME
 
@@ -57,37 +55,28 @@ class EnrichmentServicer(enrichment_pb2_grpc.EnrichmentServiceServicer):
         self, request: pb.CreateEnrichmentRequest, context: Context
     ) -> pb.CreateEnrichmentResponse:
         """Open an ERID; harmless where it is open."""
-        try:
-            erid = erid_of(request.erid)
-            options = checked(stated_in_message(request.options), request.erid)
-            enrichment = await self._store.create(tenant_of(context), erid, options)
-        except DesError as error:
-            await abort(context, error)
+        erid = erid_of(request.erid)
+        options = checked(stated_in_message(request.options), request.erid)
+        enrichment = await self._store.create(tenant_of(context), erid, options)
         return pb.CreateEnrichmentResponse(enrichment=enrichment_message(enrichment))
 
     async def GetEnrichment(  # noqa: N802 - the name in the proto
         self, request: pb.GetEnrichmentRequest, context: Context
     ) -> pb.GetEnrichmentResponse:
         """Return the object with a page of contacts."""
-        try:
-            erid = erid_of(request.erid)
-            contacts_max = page_size(request.page_size, PAGE_CONTACTS_MAX, PAGE_CONTACTS_MAX)
-            after = contact_place(request.page_token, erid)
-            page = await self._store.page(tenant_of(context), erid, after, contacts_max)
-        except DesError as error:
-            await abort(context, error)
+        erid = erid_of(request.erid)
+        contacts_max = page_size(request.page_size, PAGE_CONTACTS_MAX, PAGE_CONTACTS_MAX)
+        after = contact_place(request.page_token, erid)
+        page = await self._store.page(tenant_of(context), erid, after, contacts_max)
         return _page_message(page)
 
     async def ListEnrichments(  # noqa: N802 - the name in the proto
         self, request: pb.ListEnrichmentsRequest, context: Context
     ) -> pb.ListEnrichmentsResponse:
         """Return a page of the tenant's objects."""
-        try:
-            size = page_size(request.page_size, PAGE_ENRICHMENTS_DEFAULT, PAGE_ENRICHMENTS_MAX)
-            after = enrichment_place(request.page_token)
-            found = await self._store.enrichments(tenant_of(context), after, size + 1)
-        except DesError as error:
-            await abort(context, error)
+        size = page_size(request.page_size, PAGE_ENRICHMENTS_DEFAULT, PAGE_ENRICHMENTS_MAX)
+        after = enrichment_place(request.page_token)
+        found = await self._store.enrichments(tenant_of(context), after, size + 1)
         shown = found[:size]
         return pb.ListEnrichmentsResponse(
             enrichments=map(enrichment_message, shown),
@@ -98,13 +87,10 @@ class EnrichmentServicer(enrichment_pb2_grpc.EnrichmentServiceServicer):
         self, request: pb.UpdateEnrichmentRequest, context: Context
     ) -> pb.UpdateEnrichmentResponse:
         """Change the options, and resume what a raised budget allows."""
-        try:
-            tenant, erid = tenant_of(context), erid_of(request.erid)
-            change = change_in_message(request.options, request.update_mask.paths, request.erid)
-            change = checked_change(change, request.erid)
-            enrichment, resumed = await self._store.update(tenant, erid, change, resume=request.resume)
-        except DesError as error:
-            await abort(context, error)
+        tenant, erid = tenant_of(context), erid_of(request.erid)
+        change = change_in_message(request.options, request.update_mask.paths, request.erid)
+        change = checked_change(change, request.erid)
+        enrichment, resumed = await self._store.update(tenant, erid, change, resume=request.resume)
         self._watcher.notify(tenant, erid)
         return pb.UpdateEnrichmentResponse(enrichment=enrichment_message(enrichment), resumed_contacts=resumed)
 
@@ -112,22 +98,16 @@ class EnrichmentServicer(enrichment_pb2_grpc.EnrichmentServiceServicer):
         self, request: pb.QuoteEnrichmentRequest, context: Context
     ) -> pb.QuoteEnrichmentResponse:
         """Say what a batch would cost."""
-        try:
-            batch = await asyncio.to_thread(decode_proto, request.batch, tenant_of(context), self._quoter.fields)
-            quote = await self._quoter.quote(batch)
-        except DesError as error:
-            await abort(context, error)
+        batch = await asyncio.to_thread(decode_proto, request.batch, tenant_of(context), self._quoter.fields)
+        quote = await self._quoter.quote(batch)
         return quote_message(quote)
 
     async def SealEnrichment(  # noqa: N802 - the name in the proto
         self, request: pb.SealEnrichmentRequest, context: Context
     ) -> pb.SealEnrichmentResponse:
         """Take no more batches."""
-        try:
-            tenant, erid = tenant_of(context), erid_of(request.erid)
-            enrichment = await self._store.seal(tenant, erid)
-        except DesError as error:
-            await abort(context, error)
+        tenant, erid = tenant_of(context), erid_of(request.erid)
+        enrichment = await self._store.seal(tenant, erid)
         self._watcher.notify(tenant, erid)
         return pb.SealEnrichmentResponse(enrichment=enrichment_message(enrichment))
 
@@ -135,11 +115,8 @@ class EnrichmentServicer(enrichment_pb2_grpc.EnrichmentServiceServicer):
         self, request: pb.CancelEnrichmentRequest, context: Context
     ) -> pb.CancelEnrichmentResponse:
         """End what is outstanding."""
-        try:
-            tenant, erid = tenant_of(context), erid_of(request.erid)
-            enrichment = await self._store.cancel(tenant, erid)
-        except DesError as error:
-            await abort(context, error)
+        tenant, erid = tenant_of(context), erid_of(request.erid)
+        enrichment = await self._store.cancel(tenant, erid)
         self._watcher.notify(tenant, erid)
         return pb.CancelEnrichmentResponse(enrichment=enrichment_message(enrichment))
 
@@ -147,27 +124,21 @@ class EnrichmentServicer(enrichment_pb2_grpc.EnrichmentServiceServicer):
         self, request: pb.StreamResultsRequest, context: Context
     ) -> AsyncIterator[pb.StreamResultsResponse]:
         """Yield finished contacts; gRPC's flow control holds the next read back until the client has taken these."""
-        try:
-            groups = self._results.groups(tenant_of(context), erid_of(request.erid), follow=request.follow)
-            async with contextlib.aclosing(groups):
-                async for group in groups:
-                    for contacts in within(group, PAGE_BYTES_MAX):
-                        yield pb.StreamResultsResponse(contacts=contacts)
-        except DesError as error:
-            await abort(context, error)
+        groups = self._results.groups(tenant_of(context), erid_of(request.erid), follow=request.follow)
+        async with contextlib.aclosing(groups):
+            async for group in groups:
+                for contacts in within(group, PAGE_BYTES_MAX):
+                    yield pb.StreamResultsResponse(contacts=contacts)
 
     async def WatchEnrichment(  # noqa: N802 - the name in the proto
         self, request: pb.WatchEnrichmentRequest, context: Context
     ) -> AsyncIterator[pb.WatchEnrichmentResponse]:
         """Yield the object now and after every change, until it has ended."""
-        try:
-            async with self._watcher.watch(tenant_of(context), erid_of(request.erid)) as watch:
-                yield pb.WatchEnrichmentResponse(enrichment=enrichment_message(watch.enrichment))
-                while not watch.enrichment.ended:
-                    if await watch.change() is not None:
-                        yield pb.WatchEnrichmentResponse(enrichment=enrichment_message(watch.enrichment))
-        except DesError as error:
-            await abort(context, error)
+        async with self._watcher.watch(tenant_of(context), erid_of(request.erid)) as watch:
+            yield pb.WatchEnrichmentResponse(enrichment=enrichment_message(watch.enrichment))
+            while not watch.enrichment.ended:
+                if await watch.change() is not None:
+                    yield pb.WatchEnrichmentResponse(enrichment=enrichment_message(watch.enrichment))
 
 
 def _page_message(page: ObjectPage) -> pb.GetEnrichmentResponse:

@@ -10,15 +10,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+import msgspec
 from prometheus_client.core import Metric
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from des import errors
 from des.app import build
 from des.config import Settings
 from des.config_environment import variable
 from des.config_providers import ProviderConfig, ProviderLimits, Rate
+from des.contact import TENANT_DEFAULT
+from des.errors import DesError, InvalidInput
 from des.providers.dialects import (
     apollo,
     dropcontact_results,
@@ -28,10 +32,13 @@ from des.providers.dialects import (
     prospeo,
 )
 from des.sandbox.faults import MEANINGS, Fault
+from des.surface import problem_json, surface_of
 from des.telemetry import Measure
+from des.wire import decode_json
+from tests.acceptance.reasons import GROUPS, GRPC, HTTP, QUARANTINE, Reason
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = (DOCS / "operations.md", DOCS / "providers.md", DOCS / "sandbox.md")
+PAGES = (DOCS / "operations.md", DOCS / "providers.md", DOCS / "sandbox.md", DOCS / "errors.md")
 
 _MARKED = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _STAGES = ("ingest", "publish", "accept", "work", "commit", "relay", "serve")
@@ -51,6 +58,8 @@ def tables() -> Mapping[str, str]:
         "providers": _providers(),
         "confidence": _confidence(),
         "faults": _faults(),
+        "reasons": _reasons(),
+        "problem": _problem(),
     }
 
 
@@ -206,6 +215,57 @@ def _confidence() -> str:
 def _faults() -> str:
     """Describe every fault of the sandbox."""
     return "| fault | |\n|---|---|\n" + "\n".join(f"| `{fault.value}` | {MEANINGS[fault]} |" for fault in Fault) + "\n"
+
+
+# ---- errors ----------------------------------------------------------------------------------------------
+
+
+def _reasons() -> str:
+    """Describe every reason code, group by group."""
+    return "\n".join(f"### {title}\n\n{_group(reasons)}" for title, reasons in GROUPS.items())
+
+
+def _group(reasons: Mapping[str, Reason]) -> str:
+    """Describe the codes of a group; a column that says nothing of any of them is left out."""
+    surfaces = {code: surface_of(_error(code)) for code in reasons}
+    has_status = any({GRPC, HTTP} & {*one.met} for one in reasons.values())
+    is_sent = any({GRPC, HTTP, QUARANTINE} & {*one.met} for one in reasons.values())
+    table = {
+        "reason": [f"`{code}`" for code in reasons],
+        "gRPC": [surfaces[code].grpc_status.name if GRPC in one.met else "" for code, one in reasons.items()],
+        "HTTP": [str(surfaces[code].http_status) if HTTP in one.met else "" for code, one in reasons.items()],
+        "also" if has_status else "where": [", ".join(_beside_doors(one)) for one in reasons.values()],
+        "again": [("yes" if surfaces[code].retryable else "no") if is_sent else "" for code in reasons],
+        "it means": [one.meaning for one in reasons.values()],
+        "do": [one.remedy for one in reasons.values()],
+    }
+    table = {title: cells for title, cells in table.items() if any(cells)}
+    head = f"| {' | '.join(table)} |\n|{'---|' * len(table)}\n"
+    return head + "".join(f"| {' | '.join(row)} |\n" for row in zip(*table.values(), strict=True))
+
+
+def _beside_doors(reason: Reason) -> list[str]:
+    return [place for place in reason.met if place not in {GRPC, HTTP}]
+
+
+def _error(code: str) -> DesError:
+    """Make an error of this code: of the class that has it, else what was sent is refused with it."""
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, DesError)]
+    kind = next((kind for kind in kinds if kind.reason == code), None)
+    return kind() if kind is not None else InvalidInput(code, code)
+
+
+def _problem() -> str:
+    """Show what HTTP answers to a batch with one wrong place."""
+    contact = {"first_name": "John", "last_name": "Doe", "company_name": "sayprimer.com", "country": "Germany"}
+    erid, fields = "3c3f4b80-f728-4d7c-8567-1bc01df5f0a1", ["professional_email"]
+    batch = {"erid": erid, "contact_list": [contact], "fields_to_be_enriched": fields}
+    try:
+        decode_json(json.dumps(batch).encode(), TENANT_DEFAULT, frozenset(fields))
+    except InvalidInput as refused:
+        body = problem_json(refused)[2]
+        return f"```json\n{msgspec.json.format(body).decode()}\n```\n"
+    raise AssertionError("a country that is no code was taken")
 
 
 if __name__ == "__main__":

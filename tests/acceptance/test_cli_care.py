@@ -70,6 +70,7 @@ def test_a_directory_is_imported_and_counted(database_url: str, tmp_path: Path) 
         assert imported.returncode == 1
         report = json.loads(imported.stdout)
         assert (report["imported"], report["rejected"]) == (1, 1)
+        assert [(one["line"], one["reason"]) for one in report["problems"]] == [(3, "NO_NAME")]
     assert "line 3" in des("directory", "import", people, settings=settings).stderr
     assert document(des("directory", "stats", "--json", settings=settings))["people"] == 1
 
@@ -192,6 +193,7 @@ def test_the_sandbox_serves_and_writes_its_people(tmp_path: Path) -> None:
         (["migrate"], 1, "INVALID_CONFIGURATION"),
         (["serve"], 1, "INVALID_CONFIGURATION"),
         (["quarantine", "list"], 1, "INVALID_CONFIGURATION"),
+        (["quarantine", "show", str(2**63)], 2, "USAGE"),
         (["config", "show", "--config", "no-such-file.toml"], 1, "INVALID_CONFIGURATION"),
     ],
 )

@@ -100,6 +100,17 @@ def test_a_csv_file_is_pushed_its_bad_rows_are_named_and_pushing_it_again_change
         assert f"{erid} settled: 2 of 2 contacts done; fields: 2 found" in pushed.stdout
 
 
+def test_a_quote_names_the_rows_that_it_left_out(to_stack: Mapping[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_bytes(CSV)
+    quoted = des("quote", str(file), "--fields", "professional_email", "--json", settings=to_stack)
+    assert quoted.returncode == 1
+    quote, left_out = map(json.loads, quoted.stdout.splitlines())
+    assert quote["contacts"] == 2
+    assert left_out["rejected"] == 1
+    assert [(row["line"], row["reason"]) for row in left_out["rejected_rows"]] == [(3, "EMPTY_CONTACT")]
+
+
 def test_json_lines_from_a_pipe_are_pushed_under_a_new_erid_that_is_printed(to_stack: Mapping[str, str]) -> None:
     lines = b"".join(json.dumps(contact).encode() + b"\n" for contact in MISSION["contact_list"])
     pushed = document(des("push", "-", "--fields", "phone_number", "--json", stdin=lines, settings=to_stack))

@@ -23,9 +23,10 @@ from tests.acceptance.outsiders import curl, post, wait_until_done
 README, MESSAGES = ROOT / "README.md", ROOT / "docs" / "messages.md"
 PROVIDERS, OPERATIONS = ROOT / "docs" / "providers.md", ROOT / "docs" / "operations.md"
 KEYS, CHARGES, SANDBOX = (ROOT / "docs" / f"{name}.md" for name in ("keys", "charges", "sandbox"))
+ERRORS = ROOT / "docs" / "errors.md"
 WRITE_A_PROVIDER = ROOT / "docs" / "write-a-provider.md"
 WRITTEN = (
-    *(README, MESSAGES, PROVIDERS, OPERATIONS, KEYS, CHARGES, SANDBOX, WRITE_A_PROVIDER),
+    *(README, MESSAGES, PROVIDERS, OPERATIONS, KEYS, CHARGES, SANDBOX, ERRORS, WRITE_A_PROVIDER),
     *(ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"),
 )
 SERVERS = {"DES_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "DES_AMQP_URL": "amqp://nobody@127.0.0.1:1/"}

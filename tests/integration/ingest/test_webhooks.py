@@ -125,3 +125,16 @@ async def test_whatever_else_comes_is_refused_by_name(
     got, problem = await door.post(*delivery, name)
     assert (got, problem["reason"]) == (status, reason)
     assert door.keeper.kept.empty()
+
+
+async def test_a_delivery_that_does_not_unpack_is_told_by_name_before_anybody_looks_at_it(door: Door) -> None:
+    headers = {"Content-Encoding": "gzip", SIGNATURE_HEADER: "0"}
+    async with door.http.post("/v1/webhooks/fullenrich", data=b"no gzip", headers=headers) as response:
+        assert (response.status, (await response.json())["reason"]) == (400, "MALFORMED_ENCODING")
+
+
+async def test_a_delivery_that_no_call_can_wait_for_is_taken_and_left(door: Door) -> None:
+    mark = {"des": "0:e:US:1.000"}
+    delivery = signed({"id": "e\0" + "x" * 600, "status": "FINISHED", "data": [{"custom": mark}]})
+    assert (await door.post(*delivery))[0] == 204
+    assert door.keeper.kept.empty()

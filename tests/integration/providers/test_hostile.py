@@ -144,9 +144,9 @@ async def test_a_cost_that_is_none_counts_as_the_most_that_it_can_be(
         None,
         "found",
         Outcome("lost", {}),  # type: ignore[arg-type] # as somebody else's provider may
-        Outcome(OutcomeKind.FOUND, {FIELD: "a@example.com"}),  # type: ignore[dict-item]
-        Outcome(OutcomeKind.FOUND, {FIELD: Value(7)}),  # type: ignore[arg-type]
-        Outcome(OutcomeKind.FOUND, GOOD, cost="2"),  # type: ignore[arg-type]
+        Outcome(OutcomeKind.FOUND, {FIELD: "a@example.com"}),  # type: ignore[dict-item] # as above
+        Outcome(OutcomeKind.FOUND, {FIELD: Value(7)}),  # type: ignore[arg-type] # as above
+        Outcome(OutcomeKind.FOUND, GOOD, cost="2"),  # type: ignore[arg-type] # as above
         Outcome(OutcomeKind.PENDING, handle="h\0"),
         Outcome(OutcomeKind.PENDING, handle="h" * (HANDLE_BYTES_MAX + 1)),
     ],
