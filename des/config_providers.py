@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from des.limits import COST_MAX
+from des.limits import COST_MAX, CREDIT_PRICE_MAX
 
 OutcomeName = Literal[
     "found",
@@ -115,7 +115,7 @@ class PaidLimits(ProviderLimits):
     person, `retry` it at the risk of paying twice, or `skip` the provider for that person.
     """
 
-    credit_price: float = Field(0.0, ge=0, le=COST_MAX)
+    credit_price: float = Field(0.0, ge=0, le=CREDIT_PRICE_MAX)
     cap_credits: float | None = Field(None, ge=0)
     cap_money: float | None = Field(None, ge=0)
     found_days: float = Field(90.0, ge=0)

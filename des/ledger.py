@@ -65,7 +65,8 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     key that got no answer may be sent again at no charge, but not before `replay_after_s` seconds, for as long as the
     vendor may still be at it. `pays_again`: it is given up instead, as charged in full, and the question claimed anew
     at its own price. `fields`: what is asked for. `max_age_s`: how old an answer may be that is taken instead; None: as
-    old as it is kept. `stale_s`: how long after that it may still be taken where the provider fails.
+    old as it is kept. `stale_s`: how long after that it may still be taken where the provider fails. `retried`: an
+    earlier try of this claim may have landed.
     """
 
     id: UUID
@@ -80,6 +81,7 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     replay_after_s: float = 0.0
     max_age_s: float | None = None
     stale_s: float = 0.0
+    retried: bool = False
 
 
 class Verdict(enum.StrEnum):
@@ -155,8 +157,9 @@ class Settlement(msgspec.Struct, frozen=True, gc=False):
     RELEASED it says that the provider has failed.
     `handle` and `poll_at` (seconds since the epoch) with PENDING.
     `lesson`: what the call shows of the provider, where that is to be learned.
-    `epoch`: the one that the call was claimed under, None for a job. In a later one it is another worker's, who has
-    sent it again or will: what this worker did not hear says nothing of that. An answer (SETTLED) counts in any.
+    `epoch`: the one that the call was claimed under, None for a job. Where it is claimed under another by now, or by
+    another worker, that has sent it again or will: what this one did not hear says nothing of that. An answer (SETTLED)
+    counts in any.
     """
 
     call_id: UUID
@@ -171,6 +174,11 @@ class Settlement(msgspec.Struct, frozen=True, gc=False):
     poll_at: float = 0.0
     lesson: Lesson | None = None
     epoch: int | None = None
+
+
+def without_lesson(settlement: Settlement) -> Settlement:
+    """The settlement with everything but what it would teach."""
+    return msgspec.structs.replace(settlement, lesson=None)
 
 
 def without_answer(settlement: Settlement) -> Settlement:

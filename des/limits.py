@@ -27,7 +27,9 @@ FIELD_NAME_CHARS_MAX = 64
 BUDGET_MAX = 1_000_000_000
 """Credits, or money, of a cap: in millionths it fits a bigint with room for as many again."""
 COST_MAX = 1_000_000
-"""Credits of one call, and money of one credit: ten million of the dearest calls fit a bigint in millionths."""
+"""Credits of one call: nine million of the dearest fit a bigint in millionths."""
+CREDIT_PRICE_MAX = 1_000
+"""Money of one credit: nine thousand of the dearest calls fit."""
 KEY_BYTES_MAX = 512
 """Person and operation of a key of the ledger; Postgres refuses an index entry of more than 2,704 bytes altogether."""
 HANDLE_BYTES_MAX = 512

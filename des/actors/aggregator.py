@@ -151,6 +151,11 @@ class Aggregator:
         return PRIORITY_DEFAULT if priority is None else priority
 
     @property
+    def held(self) -> int:
+        """Contacts it holds in memory, those included that are being committed."""
+        return self._held
+
+    @property
     def in_work(self) -> int:
         """Contacts in work."""
         return self._aggregate.in_work

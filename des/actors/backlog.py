@@ -20,7 +20,9 @@ RECOUNT_S = 10.0
 RECOUNT_RESTING_S = 1.0
 """Above the mark, where others may have finished what keeps this worker from accepting."""
 RECOUNT_SHARE = 0.02
-"""Counting reads a row of each object that is not finished: at most this part of the time is spent on it."""
+RECOUNT_MAX_S = 60.0
+"""Counting reads a row of each object that is not finished: at most this part of the time is spent on it, but once a
+minute it is done."""
 
 
 class Backlog:
@@ -65,7 +67,7 @@ class Backlog:
             except TransientError as error:
                 log.warning(Event.BACKLOG_RETRIED, error=str(error))
             rest_s = RECOUNT_S if self._low.is_set() else RECOUNT_RESTING_S
-            await self._clock.sleep(max(rest_s, took_s / RECOUNT_SHARE))
+            await self._clock.sleep(max(rest_s, min(RECOUNT_MAX_S, took_s / RECOUNT_SHARE)))
 
     async def _count(self) -> float:
         """Count, and answer the seconds that it took; what came and went meanwhile may be counted or not until then."""

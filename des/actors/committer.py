@@ -2,7 +2,8 @@
 
 Load makes the group larger, not the latency. A commit whose reply was lost is tried again as it was, and is a no-op
 where it had landed. A unit that Postgres refuses is found by halving the group; its contacts end as failed with the
-reason, what could not be stored goes to quarantine, its neighbours commit.
+reason, what could not be stored goes to quarantine, its neighbours commit. Where even that is refused, the row of its
+batch or its object is not what it should be: its aggregator fails and is tried ever more rarely, and nobody else.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from des.actors.aggregator import Aggregator
 from des.clock import Clock
 from des.contact import FieldResult, FieldState
 from des.errors import CommitUnknown, TransientError, Unstorable
-from des.ledger import Settlement, as_unstorable, without_answer
+from des.ledger import Settlement, as_unstorable, without_answer, without_lesson
 from des.lifecycle import TaskOwner
 from des.limits import COMMIT_GROUP_CONTACTS_MAX
 from des.message import JSON
@@ -48,17 +49,20 @@ class Committer:
         clock: Clock,
         on_committed: Callable[[Commit, int], None],
         on_stale: Callable[[Aggregator], None],
+        on_refused: Callable[[Aggregator, Exception], None],
         *,
         in_work: Callable[[], int],
     ) -> None:
-        """Take the store, whom to tell of a commit and its contacts, and whom of an aggregator that holds no lease.
+        """Take the store, and whom to tell of a commit and its contacts, and of an aggregator.
 
+        `on_stale`: one that holds no lease; `on_refused`: one of which nothing can be committed, with the error.
         `in_work` says how many contacts are on their way through the actors, those that wait here included.
         """
         self._store = store
         self._clock = clock
         self._on_committed = on_committed
         self._on_stale = on_stale
+        self._on_refused = on_refused
         self._in_work = in_work
         self._waiting: deque[Entry] = deque()
         self._wake = asyncio.Event()
@@ -165,7 +169,13 @@ class Committer:
                 await self._commit(group[: len(group) // 2])
                 await self._commit(group[len(group) // 2 :])
                 return
-            commit = await self._commit_refused(units[0], error)
+            try:
+                commit = await self._commit_refused(units[0], error)
+            except Unstorable as final:
+                aggregator = group[0][1]
+                aggregator.units_in_flight -= 1
+                self._on_refused(aggregator, final)
+                return
         self._tell(group, commit)
 
     async def _write(self, units: Sequence[CommitUnit], refused: Sequence[Refused] = ()) -> Commit:
@@ -212,7 +222,7 @@ class Committer:
 
     async def _settle(self, money: CommitUnit, settlement: Settlement) -> None:
         """Settle a call by itself: at worst without its answer, or else as one that is held for a person."""
-        for one in (settlement, without_answer(settlement)):
+        for one in (settlement, without_lesson(settlement), without_answer(settlement)):
             try:
                 await self._write([msgspec.structs.replace(money, settlements=[one], savings=())])
             except Unstorable as error:

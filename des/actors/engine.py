@@ -48,7 +48,7 @@ class Engine:
         *,
         on_committed: Callable[[Commit, int], None],
         contacts_in_work_max: int = CONTACTS_IN_WORK_MAX,
-        drain_s: float = DRAIN_S,
+        drain_s: Callable[[], float] = lambda: DRAIN_S,
     ) -> None:
         """Take the store, the plan, each provider's dispatcher, and whom to tell of each commit and its contacts.
 
@@ -66,7 +66,12 @@ class Engine:
         self.accepting: set[BatchKey] = set()
         self.loader = Loader(store, clock, self.accepting)
         self.committer = Committer(
-            store, clock, on_committed, self.router.stale, in_work=lambda: self.scheduler.in_work
+            store,
+            clock,
+            on_committed,
+            self.router.stale,
+            self.router.failed,
+            in_work=lambda: self.scheduler.in_work,
         )
         self.dispatchers: Mapping[str, Dispatcher] = {one.traits.name: one for one in dispatchers}
         self.router.connect(
@@ -103,7 +108,7 @@ class Engine:
 
     async def _drained(self) -> bool:
         try:
-            async with asyncio.timeout(self._drain_s):
+            async with asyncio.timeout(self._drain_s()):
                 await self.scheduler.finished()
         except TimeoutError:
             return False

@@ -37,8 +37,8 @@ class Finds(Protocol):
     async def place(self) -> None:
         """Wait until there is a place for another aggregator."""
 
-    def found(self, outstanding: Sequence[Outstanding]) -> None:
-        """Make aggregators for these ERIDs."""
+    def found(self, outstanding: Sequence[Outstanding], *, swept: bool) -> None:
+        """Make aggregators for these ERIDs; `swept`: nobody has said that there is anything new."""
 
 
 class Recovery:
@@ -52,6 +52,7 @@ class Recovery:
         self._gained: dict[int, int] = {}
         self._clock = clock
         self._dirty: set[int] = set()
+        self._to_sweep: set[int] = set()
         self._wake = asyncio.Event()
         self._tasks = TaskOwner(self.name, vital=True)
         self._router: Finds | None = None
@@ -70,6 +71,7 @@ class Recovery:
         """Stop scanning."""
         await self._tasks.close()
         self._dirty.clear()
+        self._to_sweep.clear()
 
     def gained(self, partition: int, epoch: int) -> None:
         """Have a partition scanned that is held from now on: what an earlier epoch left unsettled first."""
@@ -88,8 +90,11 @@ class Recovery:
             if self._router is None:
                 continue
             dirty, self._dirty = self._dirty, set()
+            swept, self._to_sweep = self._to_sweep - dirty, set()
             for partition in dirty:
-                await self._scan(partition, self._router)
+                await self._scan(partition, self._router, swept=False)
+            for partition in swept:
+                await self._scan(partition, self._router, swept=True)
             await self._clock.sleep(REST_S)
 
     async def _sweep(self) -> None:
@@ -98,9 +103,10 @@ class Recovery:
             for partition in range(PARTITIONS):
                 await self._clock.sleep(SWEEP_S / PARTITIONS)
                 if self._router is not None and partition in self._router.owned:
-                    self.dirty(partition)
+                    self._to_sweep.add(partition)
+                    self._wake.set()
 
-    async def _scan(self, partition: int, router: Finds) -> None:
+    async def _scan(self, partition: int, router: Finds, *, swept: bool) -> None:
         """Have every ERID of the partition that has open batches made known to the router, page by page."""
         self.scans += 1
         after: Erid | None = None
@@ -113,7 +119,7 @@ class Recovery:
                 log.warning(Event.SCAN_RETRIED, partition=partition, error=str(error))
                 await self._clock.sleep(RETRY_S)
                 continue
-            router.found(page)
+            router.found(page, swept=swept)
             if len(page) < ERIDS_PER_PAGE:
                 return
             after = (page[-1].tenant, page[-1].erid)

@@ -109,12 +109,18 @@ class Router:
             if accepted.cancelled:
                 aggregator.tell(Cancel())
 
-    def found(self, outstanding: Sequence[Outstanding]) -> None:
-        """Make aggregators for ERIDs that were found in Postgres."""
+    def found(self, outstanding: Sequence[Outstanding], *, swept: bool = False) -> None:
+        """Make aggregators for ERIDs that were found in Postgres.
+
+        `swept`: nobody has said that there is anything new, so one that holds as many contacts as there are is left
+        alone; to have each of them look costs more than all else that is going on.
+        """
         for one in outstanding:
             erid = (one.tenant, one.erid)
             partition = partition_of(*erid)
             if partition not in self._epochs:
+                continue
+            if swept and (known := self._aggregators.get(erid)) is not None and known.held >= one.contacts:
                 continue
             aggregator = self._aggregator(erid, partition, one.options)
             if aggregator is None:

@@ -103,6 +103,7 @@ class App:
         self._settings = settings
         self._clock = SystemClock()
         self._owner: UUID = uuid4()
+        self._stopped_at = 0.0
         self.telemetry = Telemetry()
         self._checks: dict[str, Check] = {}
         self._routes: list[Route] = []
@@ -158,6 +159,7 @@ class App:
 
     async def stop(self) -> None:
         """Stop every part in the order of the data, within the grace: intake closes, mail drains."""
+        self._stopped_at = self._clock.monotonic()
         await self._services.stop(self._settings.shutdown_grace_s)
 
     def hurry(self) -> None:
@@ -220,7 +222,7 @@ class App:
             dispatchers,
             on_committed=on_committed,
             contacts_in_work_max=settings.worker.contacts_in_work_max,
-            drain_s=drain_s(settings, dispatchers),
+            drain_s=lambda: drain_s(settings, dispatchers, clock.monotonic() - self._stopped_at),
         )
         engine.allot(None)
         router = engine.router

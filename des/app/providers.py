@@ -238,10 +238,13 @@ def build_dispatchers(
     return dispatchers
 
 
-def drain_s(settings: Settings, dispatchers: Sequence[Dispatcher]) -> float:
-    """Seconds of the grace in which calls may still be made: none is to be cut short, which may have been paid."""
+def drain_s(settings: Settings, dispatchers: Sequence[Dispatcher], gone_s: float = 0.0) -> float:
+    """Seconds of the grace in which calls may still be made: none is to be cut short, which may have been paid.
+
+    `gone_s` of it are gone: the doors stop first.
+    """
     longest_s = max((one.traits.deadline_s for one in dispatchers if one.traits.remote), default=0.0)
-    return max(0.0, settings.shutdown_grace_s - longest_s - STOP_S)
+    return max(0.0, settings.shutdown_grace_s - gone_s - longest_s - STOP_S)
 
 
 def build_receivers(settings: Settings, clock: Clock) -> Mapping[str, Receiver]:

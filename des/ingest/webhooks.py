@@ -5,6 +5,7 @@ new: the vendor only wants to know that it need not send it again. One that cann
 again.
 """
 
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
@@ -86,7 +87,7 @@ class WebhookRoutes:
         try:
             for handle, outcome in brought:
                 if is_handle(handle):  # else no call is kept under it
-                    await self._deliver(name, handle, *vetted([outcome], receiver.traits, NOT_READY))
+                    await self._deliver(name, handle, *vetted([outcome], receiver.traits, NOT_READY, time.time()))
             kept = True
         finally:
             # Whatever went wrong, and even when the vendor hung up: it has to be taken when it comes again.

@@ -88,7 +88,7 @@ class Collector:
             try:
                 outcomes = await self._provider.collect(handles)
                 if len(outcomes) == len(handles):
-                    return vetted(outcomes, self._provider.traits, NOT_READY)
+                    return vetted(outcomes, self._provider.traits, NOT_READY, self._clock.time())
             except Exception as error:
                 # A provider's bug must not lose the handles: they are asked for again.
                 log.exception(Event.PROVIDER_FAILED, provider=self._provider.traits.name, error=str(error))

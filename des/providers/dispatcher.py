@@ -300,7 +300,7 @@ class Dispatcher:
         if count != len(questions):
             log.error(Event.PROVIDER_FAILED, provider=self.traits.name, questions=len(questions), outcomes=count)
             return self._no_answer("WRONG_NUMBER_OF_OUTCOMES", len(questions))
-        return outcomes if self.traits.trusted else vetted(outcomes, self.traits, self._unsound)
+        return outcomes if self.traits.trusted else vetted(outcomes, self.traits, self._unsound, self._clock.time())
 
     def _no_answer(self, reason: str, questions: int) -> Sequence[Outcome]:
         """What a call was worth of which nothing is known but that it was made."""

@@ -150,8 +150,8 @@ class Gate:
         self._limiter.allot(portion, self._clock.monotonic())
 
     def _pause_s(self, outcome: Outcome) -> float:
-        if outcome.retry_at is not None:
-            return outcome.retry_at - self._clock.time()
+        if outcome.retry_at is not None and (hint := outcome.retry_at - self._clock.time()) > 0:
+            return hint
         if outcome.kind is OutcomeKind.RATE_LIMITED:
             return min(REFUSED_MAX_S, REFUSED_FIRST_S * 2.0**self._pauses) * (0.5 + self._random.random() / 2)
         return PARKED_S

@@ -70,6 +70,7 @@ REFUSALS = (OutcomeKind.RATE_LIMITED, OutcomeKind.QUOTA_EXHAUSTED, OutcomeKind.U
 """What a vendor says to everybody who asks now. No set: an enum's hash is Python's, its identity is not."""
 NO_PERSON = Outcome(OutcomeKind.INVALID_INPUT, reason="NO_IDENTITY: nothing says who the person is")
 UNSTORABLE = Outcome(OutcomeKind.INVALID_INPUT, reason="UNSTORABLE: the ledger cannot keep the question")
+NOT_COLLECTED = Outcome(OutcomeKind.UNKNOWN, reason="PENDING_WITHOUT_COLLECT")
 NOT_SENT = Outcome(OutcomeKind.TRANSIENT, reason="WITHDRAWN")
 
 
@@ -222,6 +223,7 @@ class PaidDispatcher(Dispatcher):
                 return await self._ledger.claim(claims)
             except TransientError as error:
                 log.warning(Event.CLAIM_RETRIED, provider=self.traits.name, error=str(error), claims=len(claims))
+            claims = [msgspec.structs.replace(claim, retried=True) for claim in claims]
             await self._clock.sleep(TWIN_LOOK_S)
 
     def _is_to_be_sent(self, one: Paying, decision: Decision) -> bool:
@@ -322,6 +324,8 @@ class PaidDispatcher(Dispatcher):
 
     def _conclude(self, one: Paying, outcome: Outcome) -> None:
         """Settle the call by its outcome, and answer the question and its twins, or ask again."""
+        if outcome.kind is OutcomeKind.PENDING and not self.answers_later:
+            outcome = NOT_COLLECTED  # nobody would ever look for the answer
         if one.is_replay:
             outcome = as_first_asked(outcome, self.traits)
         self.outcomes[outcome.kind.value] += 1

@@ -33,10 +33,9 @@ class _Known(msgspec.Struct):
 
 
 class _Sorted(msgspec.Struct):
-    """A group told apart; `opened` are the batches of which nothing was there, each in whatever part came first."""
+    """A group told apart."""
 
     new: list[ContactBatch] = []
-    opened: set[BatchId] = set()
     duplicates: int = 0
     refused: list[Refused] = []
 
@@ -66,7 +65,7 @@ async def accept(
                 locked = await _lock(connection, batches)
                 known = await _known(connection, [one for one in batches if (one.tenant, one.erid) in locked.used])
                 sorted_ = _sort_out(batches, locked, known)
-                seqs = await _insert(connection, sorted_)
+                seqs = await _insert(connection, sorted_.new)
                 await options.write(connection, locked.standings)
             if refused or sorted_.refused:
                 await quarantine.add(connection, [*refused, *sorted_.refused])
@@ -110,7 +109,6 @@ def _sort_out(batches: Sequence[ContactBatch], locked: _Locked, known: dict[Batc
                 found.refused.append(_refuse(batch, *options.CONFLICT))
                 continue
             known[key] = _Known(batch.content_hash, batch.parts, {batch.part})
-            found.opened.add(key)
             found.new.append(batch)
         elif there.content_hash != batch.content_hash or there.parts != batch.parts:
             found.refused.append(_refuse(batch, *_CONFLICT))
@@ -178,18 +176,15 @@ async def _known(connection: Connection, batches: Sequence[ContactBatch]) -> dic
     return known
 
 
-async def _insert(connection: Connection, found: _Sorted) -> list[int]:
+async def _insert(connection: Connection, new: Sequence[ContactBatch]) -> list[int]:
     """Insert batches and add them to their enrichments' totals; answer their `seq`, in order."""
-    new, opened = found.new, set(found.opened)
     if not new:
         return []
     totals: dict[Erid, tuple[int, int, set[str]]] = {}
     for batch in new:
         contacts, count, fields = totals.get((batch.tenant, batch.erid), (0, 0, set()))
         fields.update(batch.fields)
-        key = (batch.tenant, batch.erid, batch.batch_id)
-        totals[batch.tenant, batch.erid] = (contacts + len(batch.contacts), count + (key in opened), fields)
-        opened.discard(key)  # a batch counts once, whichever of its parts comes first
+        totals[batch.tenant, batch.erid] = (contacts + len(batch.contacts), count + (batch.part == 0), fields)
     ordered = sorted(totals.items())
     rows = await connection.fetch(
         _SQL["insert_batches"],

@@ -91,7 +91,7 @@ async def _write(
     settlements = [settlement for unit in units for settlement in unit.settlements]
     # What is copied is new, or the transaction fails: its charges need not be looked at row by row.
     copied = not retried and sum(len(unit.rows) for unit in current if not unit.resumed) >= COPY_ROWS_MIN
-    changes, standing = await ledger.settle(connection, settlements, receipts.of_new(carried) if copied else {})
+    changes, standing = await ledger.settle(connection, owner, settlements, receipts.of_new(carried) if copied else {})
     current = await receipts.charge(connection, current, carried, standing)
     await late.expect(connection, current)
     landing = _Landing()
@@ -191,21 +191,19 @@ async def _count_off(connection: Connection, landing: _Landing) -> list[Event]:
         for batch_id, contacts in zip(row["finished"] or (), row["finished_contacts"] or (), strict=True)
     ]
     batches_done = {(row["tenant"], row["erid"]): row["batches_done"] for row in (*rows, *whole)}
-    completed = {(row["tenant"], row["erid"]) for row in (*rows, *whole) if row["completed"]}
     for row in rows:
         if row["contacts_done"] == row["contacts"]:
-            erid = (row["tenant"], row["erid"])
-            events += _settled(row, batches_done[erid], completed=erid in completed)
+            events += _settled(row, batches_done[row["tenant"], row["erid"]])
     return events
 
 
-def _settled(row: asyncpg.Record, batches_done: int, *, completed: bool) -> list[Event]:
+def _settled(row: asyncpg.Record, batches_done: int) -> list[Event]:
     """Make the events of an object of which nothing is outstanding."""
     counts = {state.value: row[f"fields_{state.value}"] for state in FINISHED_STATES}
     progress = Progress(row["contacts"], row["contacts_done"], row["batches"], batches_done, counts)
     said = (row["tenant"], row["erid"], row["revision"], progress, row["fields"])
     settled = enrichment_settled(*said)
-    return [settled, enrichment_completed(*said)] if completed else [settled]
+    return [settled, enrichment_completed(*said)] if row["completed"] else [settled]
 
 
 async def _write_events(connection: Connection, events: Sequence[Event]) -> None:

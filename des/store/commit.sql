@@ -53,10 +53,15 @@ set contacts_done = e.contacts_done + u.contacts,
     fields_over_budget = e.fields_over_budget + u.over_budget,
     fields_cancelled = e.fields_cancelled + u.cancelled,
     revision = e.revision + case when e.contacts_done + u.contacts = e.contacts then 1 else 0 end,
-    completed = e.completed or (
-        e.sealed and e.contacts_done + u.contacts = e.contacts
-        and (e.cancelled or e.batches_done + u.batches >= e.batches)
-    ),
+    completed = e.completed or case
+        when not e.sealed or e.contacts_done + u.contacts < e.contacts then false
+        else e.cancelled or not exists (
+            select from batch b
+            where b.tenant = e.tenant and b.erid = e.erid and b.parts > 1
+            group by b.batch_id
+            having count(*) < max(b.parts)
+        )
+    end,
     updated_at = now()
 from (
     select a.*, coalesce(x.batches, 0) as batches, x.finished, x.finished_contacts, x.in_parts
@@ -72,8 +77,7 @@ returning e.tenant, e.erid, e.revision, e.completed, e.fields, e.contacts, e.con
     u.finished, u.finished_contacts, u.in_parts;
 
 -- name: count_batches_in_parts
--- Of batches in several parts: those of which every part is here and finished count as done, which may be what an object
--- has waited for.
+-- Of batches in several parts: those of which every part is here and finished count as done.
 with whole as (
     select b.tenant, b.erid, b.batch_id, sum(b.contacts) as contacts
     from unnest($1::text[], $2::uuid[], $3::uuid[]) as u (tenant, erid, batch_id)
@@ -86,13 +90,10 @@ with whole as (
     group by tenant, erid
 )
 update enrichment e
-set batches_done = e.batches_done + w.batches,
-    completed = e.completed or (
-        e.sealed and e.contacts_done = e.contacts and e.batches_done + w.batches >= e.batches
-    )
+set batches_done = e.batches_done + w.batches
 from by_object w
 where e.tenant = w.tenant and e.erid = w.erid
-returning e.tenant, e.erid, e.batches_done, e.completed, w.finished, w.finished_contacts;
+returning e.tenant, e.erid, e.batches_done, w.finished, w.finished_contacts;
 
 -- name: insert_events
 -- Events of what this transaction changed; the relay takes them from here.

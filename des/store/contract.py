@@ -123,11 +123,12 @@ class Commit(msgspec.Struct, frozen=True):
 
 
 class Outstanding(msgspec.Struct, frozen=True, gc=False):
-    """An ERID with open batches, found in Postgres, and its options."""
+    """An ERID with open batches, found in Postgres, how many contacts they leave outstanding, and its options."""
 
     tenant: str
     erid: UUID
     cancelled: bool
+    contacts: int
     options: OptionsInForce = UNSAID
 
 

@@ -42,7 +42,7 @@ class PostgresJobs:
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """See Jobs."""
         with mapped_errors():
-            await late.settle(self._database, settlements)
+            await late.settle(self._database, self._owner, settlements)
 
     async def tidy(self) -> None:
         """See Jobs."""

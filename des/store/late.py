@@ -82,18 +82,18 @@ async def resolve(database: Database, call_id: UUID, charged: int | None, *, ask
     return Resolution(call_id, call["provider"], call["erid"], amount.credits, released, asking)
 
 
-async def settle(database: Database, settlements: Sequence[Settlement]) -> None:
+async def settle(database: Database, owner: UUID, settlements: Sequence[Settlement]) -> None:
     """End calls that no contact waits for, or note when to look again; who had waited is outstanding again.
 
     Raises StoreUnavailable, CommitUnknown, Unstorable.
     """
     with mapped_refusals():
-        await _settle(database, settlements)
+        await _settle(database, owner, settlements)
 
 
-async def _settle(database: Database, settlements: Sequence[Settlement]) -> None:
+async def _settle(database: Database, owner: UUID, settlements: Sequence[Settlement]) -> None:
     async with database.transaction() as connection:
-        changes, _ = await ledger.settle(connection, settlements)
+        changes, _ = await ledger.settle(connection, owner, settlements)
         ended = [one.call_id for one in settlements if one.state in {CallState.SETTLED, CallState.RELEASED}]
         if ended:
             await _ask_again(connection, ended)

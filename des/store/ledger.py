@@ -126,11 +126,13 @@ class PostgresLedger:
         for row in rows:
             claim = claims[row["ordinal"] - 1]
             decisions[claim.id] = _beside(row, claim)
-            if row["state"] == CallState.UNKNOWN and row["old"]:
-                if claim.replay_free:
-                    replays[row["id"]] = claim
-                elif claim.pays_again:
-                    given_up.append(row["id"])
+            # One that this worker has taken over, and asks for still, was not sent: the reply of its claim was lost.
+            is_left = claim.retried and row["state"] == CallState.CLAIMED and row["replayed"]
+            is_old = row["state"] == CallState.UNKNOWN and row["old"]
+            if claim.replay_free and (is_old or (is_left and row["owner"] == self._owner)):
+                replays[row["id"]] = claim
+            elif claim.pays_again and is_old:
+                given_up.append(row["id"])
         if given_up:
             await _give_up(connection, given_up)
         if replays:
@@ -290,9 +292,12 @@ async def orphan(database: Database, owner: UUID, partition: int, epoch: int) ->
 
 
 async def settle(
-    connection: Connection, settlements: Sequence[Settlement], receipts: Mapping[UUID, UUID] = _NO_RECEIPTS
+    connection: Connection,
+    owner: UUID,
+    settlements: Sequence[Settlement],
+    receipts: Mapping[UUID, UUID] = _NO_RECEIPTS,
 ) -> tuple[Changes, Collection[UUID]]:
-    """End calls within the caller's transaction; what was settled before counts once.
+    """End calls within the caller's transaction, as the worker `owner`; what was settled before counts once.
 
     `receipts`: calls whose charge a row of this transaction surely shows, with the ERID of that row. Answers what
     budgets change by, and those of the `receipts` that stand.
@@ -301,7 +306,7 @@ async def settle(
     if not settlements:
         return changes, ()
     ends, standing = _end_rows(settlements, receipts)
-    rows = await connection.fetch(_SQL["settle_calls"], ends)
+    rows = await connection.fetch(_SQL["settle_calls"], ends, owner)
     for row in rows:
         changes.settle(
             scopes_of(row["tenant"], row["provider"], row["erid"]),

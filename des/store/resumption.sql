@@ -62,11 +62,11 @@ where e.tenant = $1 and e.erid = $2 and s.contacts > 0
 returning s.contacts;
 
 -- name: newer_options
--- Of these objects those whose options have changed since the given revision.
+-- Of these objects those whose options have changed since the given revision; none that is cancelled is resumed.
 select e.tenant, e.erid
 from unnest($1::text[], $2::uuid[], $3::integer[]) as u (tenant, erid, revision)
 join enrichment e on e.tenant = u.tenant and e.erid = u.erid
-where e.options_revision > u.revision;
+where e.options_revision > u.revision and not e.cancelled;
 
 -- name: reopened_contacts
 -- The marked contacts of these parts, by spans of their positions.

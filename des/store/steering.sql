@@ -23,13 +23,27 @@ select pg_notify('des_batch', $1);
 -- name: seal
 -- The row's lock decides between a seal and the commit that finishes the last contact: whichever comes second
 -- completes. A batch of which parts are still to come keeps it open. Returns a row only when it was not sealed before.
+with held as (
+    select e.tenant, e.erid, e.contacts_done = e.contacts as settled
+    from enrichment e
+    where e.tenant = $1 and e.erid = $2 and not e.sealed
+    for update
+), ended as (
+    select h.tenant, h.erid, h.settled and not exists (
+        select from batch b
+        where b.tenant = h.tenant and b.erid = h.erid and b.parts > 1
+        group by b.batch_id
+        having count(*) < max(b.parts)
+    ) as completed
+    from held h
+)
 update enrichment e
-set
-    sealed = true,
-    completed = e.contacts_done = e.contacts and e.batches_done >= e.batches,
-    revision = e.revision + case when e.contacts_done = e.contacts and e.batches_done >= e.batches then 1 else 0 end,
+set sealed = true,
+    completed = n.completed,
+    revision = e.revision + case when n.completed then 1 else 0 end,
     updated_at = now()
-where e.tenant = $1 and e.erid = $2 and not e.sealed
+from ended n
+where e.tenant = n.tenant and e.erid = n.erid
 returning e.completed;
 
 -- name: cancel

@@ -86,7 +86,9 @@ class PostgresWorkStore:
         tenant, erid = after or ("", _NIL)
         async with self._database.connection() as connection:
             rows = await connection.fetch(_SQL["outstanding"], partition, tenant, erid, limit)
-        return [Outstanding(row["tenant"], row["erid"], row["cancelled"], in_force(row)) for row in rows]
+        return [
+            Outstanding(row["tenant"], row["erid"], row["cancelled"], row["contacts"], in_force(row)) for row in rows
+        ]
 
     async def orphan(self, partition: int, epoch: int) -> int:
         """See WorkStore."""

@@ -59,7 +59,7 @@ with recursive o as (
         limit 1
     ) n
 )
-select l.tenant, l.erid, e.cancelled, e.options, e.options_revision
+select l.tenant, l.erid, e.cancelled, e.contacts - e.contacts_done as contacts, e.options, e.options_revision
 from (select tenant, erid from o limit $4) l
 join enrichment e on e.tenant = l.tenant and e.erid = l.erid;
 

@@ -130,8 +130,9 @@ class Finding:
     async def place(self) -> None:
         """There always is one."""
 
-    def found(self, outstanding: Sequence[Outstanding]) -> None:
+    def found(self, outstanding: Sequence[Outstanding], *, swept: bool) -> None:
         """Keep them."""
+        assert swept
         self.erids.update(one.erid for one in outstanding)
         if outstanding:
             self.heard.set()

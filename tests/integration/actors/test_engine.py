@@ -14,17 +14,20 @@ from des.actors.committer import LINGER_S
 from des.actors.engine import Engine
 from des.actors.mail import Mail
 from des.clock import SystemClock
-from des.contact import ContactBatch
+from des.contact import ContactBatch, FieldResult, FieldState
+from des.options import Budget, Options
 from des.providers.contract import MISS, Outcome, OutcomeKind, Question, Traits, Value
 from des.providers.dispatcher import Dispatcher
 from des.providers.waterfall import Waterfall
-from des.store.contract import Commit, partition_of
+from des.store import steering
+from des.store.contract import AcceptedBatch, Commit, CommitUnit, ContactRow, Want, partition_of
 from des.store.postgres import Database
 from des.store.reading import EnrichmentState
 from des.store.serving import EnrichmentStore
 from des.store.work import PostgresWorkStore
 from des.wire import decode_contacts
 from des.wire.document import decode_json
+from tests.integration.broker.waiting import until
 
 FIELDS = frozenset({"email"})
 
@@ -380,3 +383,80 @@ async def test_a_cancel_of_what_is_settled_completes_it(rig: Rig) -> None:
         cancelled = await EnrichmentStore(rig.database, decode_contacts).cancel("default", erid)
         assert (cancelled.state, cancelled.ended, cancelled.revision) == (EnrichmentState.CANCELLED, True, 2)
     assert await announced(rig) == ["batch.finished", "enrichment.settled", "enrichment.completed"]
+
+
+async def test_an_object_that_nothing_can_be_committed_to_costs_no_neighbour_its_own(rig: Rig) -> None:
+    """Somebody has changed a row by hand; when it is mended, all goes on by itself."""
+    broken, sound = uuid4(), uuid4()
+    rig.people.open.clear()
+    await rig.accept(batch(broken, "ann"))
+    await rig.people.calls_waiting.acquire()
+    await rig.row("update enrichment set contacts_done = contacts where erid = $1 returning 1", broken)
+    rig.people.open.set()
+    await until(lambda: rig.engine.supervisor.rebuilt >= 2)
+    await rig.accept(batch(sound, "bob"))
+    await rig.commits(1)
+    assert await progress(rig, sound) == (1, 1, 1, 1, 1, 0, 0, 0, 1)
+    await rig.row("update enrichment set contacts_done = 0 where erid = $1 returning 1", broken)
+    await rig.commits(2)
+    assert await progress(rig, broken) == (1, 1, 1, 1, 1, 0, 0, 0, 1)
+
+
+async def test_a_cancelled_one_is_not_resumed_by_a_budget_that_was_raised_before(rig: Rig) -> None:
+    erid = uuid4()
+    capped = msgspec.structs.replace(batch(erid, "ann"), options=Options(budget=Budget(credits=1.0)))
+    (accepted,) = (await rig.store.accept([capped], [], range(64))).new
+    async with rig.database.transaction() as connection:
+        await steering.update(connection, "default", erid, {"budget.credits": 5.0}, resume=False)
+    await EnrichmentStore(rig.database, decode_contacts).cancel("default", erid)
+    over = msgspec.json.encode({"email": FieldResult(FieldState.OVER_BUDGET)}).decode()
+    row = ContactRow(capped.batch_id, 0, 0, "{}", over, (FieldState.OVER_BUDGET,), accepted.seq)
+    unit = CommitUnit("default", erid, accepted.partition, 1, [row], options_revision=accepted.options.revision)
+    await rig.store.commit([unit])
+    assert tuple(await rig.row("select contacts_done, completed from enrichment where erid = $1", erid)) == (1, True)
+    assert await announced(rig) == ["batch.finished", "enrichment.settled", "enrichment.completed"]
+
+
+class NotesLoads(PostgresWorkStore):
+    """Notes whose batches are wanted to be loaded."""
+
+    def __init__(self, database: Database, owner: UUID) -> None:
+        super().__init__(database, owner)
+        self.wanted: list[UUID] = []
+
+    async def load(self, wants: Sequence[Want]) -> Sequence[Sequence[AcceptedBatch]]:
+        """See WorkStore."""
+        self.wanted += [want.erid for want in wants]
+        return await super().load(wants)
+
+
+async def test_a_sweep_wakes_nobody_who_knows_all_there_is(database: Database) -> None:
+    rig = Rig(database)
+    store = NotesLoads(database, rig.owner)
+    rig.engine = Engine(
+        store,
+        SystemClock(),
+        Waterfall({"email": ("people",)}, {"people": FIELDS}),
+        [Dispatcher(rig.people, SystemClock())],
+        on_committed=lambda *_: None,
+    )
+    await rig.start()
+    try:
+        known, lost = uuid4(), uuid4()
+        partition = partition_of("default", known)
+        await until(lambda: rig.engine.recovery.scans == 64)
+        rig.people.open.clear()
+        await rig.accept(batch(known, "ann"))
+        await rig.people.calls_waiting.acquire()
+        await rig.accept(batch(lost, "bob"), heard=False)
+        store.wanted.clear()
+        for one in {partition, partition_of("default", lost)}:
+            rig.engine.router.found(await store.outstanding(one, None, 10), swept=True)
+        await rig.people.calls_waiting.acquire()
+        assert set(store.wanted) == {lost}, "the one that nobody knew of"
+        await rig.accept(batch(known, "eve"), heard=False)
+        rig.engine.router.found(await store.outstanding(partition, None, 10), swept=True)
+        await until(lambda: known in store.wanted)
+    finally:
+        rig.people.open.set()
+        await rig.engine.stop()

@@ -9,40 +9,65 @@ from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
+from des.actors.stalls import StallTeller
 from des.clock import SystemClock
 from des.contact import Contact, FieldResult, FieldState
 from des.ledger import Amount, Answer, CallState, Claim, Key, Settlement, Verdict, new_call_id
 from des.limits import HANDLE_BYTES_MAX
-from des.providers.contract import Outcome, OutcomeKind, Question, Replay, Traits, Value
+from des.providers.contract import Outcome, OutcomeKind, Provider, Question, Replay, Traits, Value
 from des.providers.dispatcher import Dispatcher
 from des.providers.late import LateAnswers
 from des.providers.paid import PaidDispatcher
 from des.providers.paying import Terms
 from des.sandbox.server import Sandbox
+from des.store.contract import partition_of
 from des.store.jobs import PostgresJobs
+from des.store.ledger import orphan
 from des.store.postgres import Database
+from des.store.stalls import PostgresStalls
 from des.testing.sandbox import sandbox_thread
 from tests.faults.money_office import PEOPLE, SEED, Office, pays, plain_ledger
 
 FIELD = "professional_email"
 ERID = UUID(int=1)
+PARTITION = partition_of("default", ERID)
 CREDIT = 1_000_000
 GOOD = {FIELD: Value("a@example.com")}
+TRAITS = Traits("says", frozenset({FIELD}), paid=True, prices={FIELD: 2.0}, attempts_max=1)
 JOHN, JANE, JACK = (
     Contact(first_name=name, last_name="Doe", company_domain="acme.com") for name in ("J", "Ja", "Jack")
 )
 LONG = "\u540d" * 900  # 2,700 bytes of UTF-8, and no two of a word alike enough for an index to compress them
 
 
+@dataclasses.dataclass
+class Looks:
+    """Like an outcome, and none."""
+
+    kind: OutcomeKind
+    values: Mapping[str, Value]
+    cost: float = 2.0
+    reason: str = ""
+    reference: str = ""
+    handle: str = ""
+
+
+def deep(levels: int) -> Any:
+    """A list in a list, and so on."""
+    found: list[Any] = []
+    for _ in range(levels):
+        found = [found]
+    return found
+
+
 class Says:
     """A vendor of which each person's answer is given by first name; everybody else is found."""
 
     def __init__(self, said: Mapping[str, Any], *, collects: Sequence[Outcome] = (), paid: bool = True) -> None:
-        self.traits = Traits(
-            "says", frozenset({FIELD}), paid=paid, prices={FIELD: 2.0}, replay=Replay.NEVER_FREE, attempts_max=1
-        )
+        self.traits = TRAITS if paid else dataclasses.replace(TRAITS, paid=False)
         self._said = said
         self._collects = list(collects)
 
@@ -71,7 +96,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @asynccontextmanager
 async def at_work(
-    database: Database, sandbox: Sandbox, vendor: Says, epoch: int = 1, **terms: Any
+    database: Database, sandbox: Sandbox, vendor: Provider, epoch: int = 1, **terms: Any
 ) -> AsyncIterator[Office]:
     """A worker that buys from this vendor."""
     ways = pays if vendor.traits.paid else partial(_is_free, vendor)
@@ -83,7 +108,7 @@ async def at_work(
         await office.stop()
 
 
-def _is_free(vendor: Says, *_: object) -> Dispatcher:
+def _is_free(vendor: Provider, *_: object) -> Dispatcher:
     """The way to a vendor that charges nothing, whatever it says."""
     return Dispatcher(vendor, SystemClock())
 
@@ -127,6 +152,74 @@ async def test_what_nothing_can_store_is_left_out(
     assert john.cost == (said.cost if paid else 0.0)
 
 
+@pytest.mark.parametrize(("said", "kept"), [(-1.0, 0.0), (7.0, 1.0), (math.inf, 0.0), (math.nan, 0.0)])
+async def test_a_confidence_that_is_none_costs_no_answer(
+    database: Database, sandbox: Sandbox, said: float, kept: float
+) -> None:
+    found = Outcome(OutcomeKind.FOUND, {FIELD: Value("a@example.com", said)}, cost=2.0)
+    async with at_work(database, sandbox, Says({"J": found}), learns=True) as office:
+        await office.ask(ERID, [JOHN])
+        await office.finished(1)
+        await office.ask(UUID(int=2), [JOHN])
+        await office.finished(2)
+        first, second = await office.results()
+        assert await states(office) == {"settled": 1}
+    assert [one.confidence for one in (first, second)] == [kept, kept]
+    assert (first.cost, second.cost, second.saved) == (2.0, 0.0, 2.0)
+
+
+@pytest.mark.parametrize("at", [1e300, 1.8e15, -5.0, math.nan, math.inf])
+@pytest.mark.parametrize("paid", [True, False])
+async def test_a_time_that_cannot_be_meant_stops_nobody_for_good(
+    database: Database, sandbox: Sandbox, at: float, *, paid: bool
+) -> None:
+    vendor = Says({"J": Outcome(OutcomeKind.QUOTA_EXHAUSTED, retry_at=at)}, paid=paid)
+    async with at_work(database, sandbox, vendor) as office:
+        await office.execute("insert into worker (owner, expires_at) values ($1, now() + '1 hour')", office.owner)
+        await office.ask(ERID, [JOHN])
+        await office.holds(lambda: office.dispatcher.paused)
+        teller = StallTeller(PostgresStalls(database, office.owner), SystemClock(), [office.dispatcher], lambda _: None)
+        await teller.look()
+        assert await office.value("select until < now() + '33 days' from stall")
+
+
+@pytest.mark.parametrize("at", [1e300, 1.8e12, math.nan, -5.0])
+async def test_a_job_is_looked_for_whenever_its_vendor_says(database: Database, sandbox: Sandbox, at: float) -> None:
+    vendor = Says({"J": Outcome(OutcomeKind.PENDING, handle="h1", poll_at=at)})
+    async with at_work(database, sandbox, vendor, wait_s=0.0) as office:
+        await office.ask(ERID, [JOHN])
+        await office.finished(1)
+        assert await office.value("select handle from call where state = 'pending'") == "h1"
+        assert await office.value("select poll_at < now() + '2 days' from call")
+
+
+class NeverCollects:
+    """Takes questions, and has no way to be asked for the answers."""
+
+    traits = TRAITS
+
+    async def start(self) -> None:
+        """Nothing is opened."""
+
+    async def stop(self) -> None:
+        """Nothing is open."""
+
+    async def ask(self, questions: Sequence[Question]) -> Sequence[Outcome]:
+        """Promise an answer."""
+        return [Outcome(OutcomeKind.PENDING, handle="h")] * len(questions)
+
+
+async def test_a_promise_that_nobody_can_collect_is_a_call_without_an_answer(
+    database: Database, sandbox: Sandbox
+) -> None:
+    async with at_work(database, sandbox, NeverCollects()) as office:
+        await office.ask(ERID, [JOHN])
+        await office.finished(1)
+        (result,) = await office.results()
+        assert await states(office) == {"unknown": 1}
+    assert result.state is FieldState.FAILED
+
+
 @pytest.mark.parametrize("cost", [-3.0, 1e15, 1e300, math.inf, -math.inf, math.nan])
 async def test_a_cost_that_is_none_counts_as_the_most_that_it_can_be(
     database: Database, sandbox: Sandbox, cost: float
@@ -146,7 +239,13 @@ async def test_a_cost_that_is_none_counts_as_the_most_that_it_can_be(
         Outcome("lost", {}),  # type: ignore[arg-type] # as somebody else's provider may
         Outcome(OutcomeKind.FOUND, {FIELD: "a@example.com"}),  # type: ignore[dict-item] # as above
         Outcome(OutcomeKind.FOUND, {FIELD: Value(7)}),  # type: ignore[arg-type] # as above
+        Outcome(OutcomeKind.FOUND, {FIELD: {"value": "a@example.com"}}),  # type: ignore[dict-item] # as above
+        Outcome(OutcomeKind.FOUND, {FIELD: Value(b"a@example.com")}),  # type: ignore[arg-type] # as above
         Outcome(OutcomeKind.FOUND, GOOD, cost="2"),  # type: ignore[arg-type] # as above
+        Outcome(OutcomeKind.FOUND, GOOD, reference=UUID(int=1)),  # type: ignore[arg-type] # as above
+        Outcome(OutcomeKind.FOUND, GOOD, source="vendor"),  # type: ignore[arg-type] # as above
+        Looks(OutcomeKind.FOUND, GOOD),
+        Outcome(OutcomeKind.FOUND, {FIELD: deep(2_000)}),
         Outcome(OutcomeKind.PENDING, handle="h\0"),
         Outcome(OutcomeKind.PENDING, handle="h" * (HANDLE_BYTES_MAX + 1)),
     ],
@@ -187,6 +286,26 @@ async def test_a_claim_that_postgres_refuses_leaves_its_neighbours_alone(databas
     ]  # fmt: skip
     async with database.connection() as connection:
         assert await connection.fetchval("select reserved from budget where scope = 'tenant'") == 3 * CREDIT
+
+
+async def test_a_call_that_was_taken_over_while_the_reply_was_lost_is_sent(database: Database) -> None:
+    owner = uuid4()
+    async with database.connection() as connection:
+        await connection.execute("update lease set owner = $1, epoch = 1", owner)
+    ledger = plain_ledger(database, owner)
+
+    def claim() -> Claim:
+        return Claim(new_call_id(), Key("default", "says", FIELD, "p"), ERID, 0, 1, Amount(CREDIT), replay_free=True)
+
+    (first,) = await ledger.claim([claim()])
+    async with database.connection() as connection:
+        await connection.execute("update call set state = 'unknown', claimed_at = now() - interval '1 hour'")
+    again = claim()
+    for retried in (False, True, True):
+        (decision,) = await ledger.claim([msgspec.structs.replace(again, retried=retried)])
+        assert (decision.verdict, decision.call_id, decision.replay) == (Verdict.CLAIMED, first.call_id, True)
+    (another,) = await ledger.claim([claim()])
+    assert another.verdict is Verdict.IN_FLIGHT, "whoever has not asked before waits for it"
 
 
 async def test_late_answers_survive_what_a_vendor_says(database: Database, sandbox: Sandbox) -> None:
@@ -321,3 +440,33 @@ async def test_what_a_frozen_worker_did_not_hear_says_nothing_of_its_successors_
                 0,
             ]
     assert result.cost == 2.0
+
+
+async def test_a_frozen_worker_is_told_from_another_with_the_same_epoch(database: Database, sandbox: Sandbox) -> None:
+    """Epochs are those of partitions: that of a successor in another partition may be the same number."""
+    other = next(UUID(int=n) for n in range(2, 500) if partition_of("default", UUID(int=n)) != PARTITION)
+    vendor = Replayed(Outcome(OutcomeKind.TRANSIENT))
+    frozen, successor = (
+        Office(database, sandbox, vendor, plain_ledger, terms=Terms(), partitions=[partition])
+        for partition in (PARTITION, partition_of("default", other))
+    )
+    await frozen.start()
+    await successor.start()
+    try:
+        await frozen.ask(ERID, [JOHN])
+        await frozen.holds(lambda: vendor.asked == 1)
+        third = uuid4()
+        await frozen.execute("update lease set owner = $1, epoch = 2 where partition = $2", third, PARTITION)
+        await orphan(database, third, PARTITION, 2)
+        await successor.ask(other, [JOHN])
+        await successor.holds(lambda: vendor.asked == 2)
+        vendor.fails.set()
+        await frozen.holds(lambda: not frozen.dispatcher.in_flight and frozen.engine.committer.groups > 0)
+        assert await states(successor) == {"claimed": 1}
+        vendor.answers.set()
+        await successor.finished(1)
+        assert await states(successor) == {"settled": 1}
+        assert await successor.value("select spent::int from budget where scope = 'tenant'") == 2 * CREDIT
+    finally:
+        await frozen.stop()
+        await successor.stop()

@@ -35,9 +35,16 @@ class Population:
         return erid
 
     async def accept(
-        self, erid: UUID, contacts: Sequence[Contact], batch_id: UUID | None = None, part: int = 0, first: int = 0
+        self,
+        erid: UUID,
+        contacts: Sequence[Contact],
+        batch_id: UUID | None = None,
+        part: int = 0,
+        first: int = 0,
+        *,
+        parts: int = 1,
     ) -> UUID:
-        """Accept a part with nothing finished."""
+        """Accept a batch, or one of its parts, with nothing finished."""
         batch_id = batch_id or uuid4()
         fields = [EMAIL, PHONE]
         payload = contact_pb2.ContactBatch(
@@ -47,7 +54,7 @@ class Population:
         ).SerializeToString()
         await self._execute(
             "insert into batch (tenant, erid, batch_id, part, parts, first_position, partition, content_hash,"
-            " fields, contacts, payload) values ($1, $2, $3, $4, 2, $5, $6, '', $7, $8, $9)",
+            " fields, contacts, payload) values ($1, $2, $3, $4, $10, $5, $6, '', $7, $8, $9)",
             self.tenant,
             erid,
             batch_id,
@@ -57,6 +64,7 @@ class Population:
             fields,
             len(contacts),
             payload,
+            parts,
         )
         await self._execute(
             "update enrichment set contacts = contacts + $3, batches = batches + 1 where tenant = $1 and erid = $2",

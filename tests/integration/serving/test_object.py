@@ -243,8 +243,8 @@ async def _mixed_population(
         expected.append((str(batch_id), 0, f"P{number}"))
     batch_id, cut = uuid4(), large // 3
     everyone = people(large)
-    await population.accept(erid, everyone[:cut], batch_id)
-    await population.accept(erid, everyone[cut:], batch_id, part=1, first=cut)
+    await population.accept(erid, everyone[:cut], batch_id, parts=2)
+    await population.accept(erid, everyone[cut:], batch_id, part=1, first=cut, parts=2)
     await population.finish(erid, batch_id, everyone[:cut])
     await population.finish(erid, batch_id, everyone[cut + 100 : cut + 600], first=cut + 100, part=1)
     return expected + [(str(batch_id), position, f"P{position}") for position in range(large)]

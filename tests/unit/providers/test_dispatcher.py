@@ -147,7 +147,7 @@ async def test_a_transient_failure_is_tried_again_and_only_then_final(started: S
     asking = Asking()
     (await started(provider)).submit(asking.ask("a"))
     await asking.hears(1)
-    assert asking.answers["a"] is FOUND
+    assert asking.answers["a"] == FOUND
     assert len(provider.calls) == 3
 
     provider, asking = Scripted(lambda _, __: Outcome(OutcomeKind.TRANSIENT, reason="R"), attempts_max=2), Asking()
@@ -189,7 +189,7 @@ async def test_a_store_that_is_away_costs_no_attempt(started: Start) -> None:
     provider, asking = Scripted(answer, attempts_max=1), Asking()
     (await started(provider)).submit(asking.ask("a"))
     await asking.hears(1)
-    assert asking.answers["a"] is FOUND
+    assert asking.answers["a"] == FOUND
 
 
 @pytest.mark.parametrize(("paid", "kind"), [(True, OutcomeKind.UNKNOWN), (False, OutcomeKind.TRANSIENT)])
