@@ -28,6 +28,7 @@ class Event(enum.StrEnum):
     SIGNAL_RECEIVED = "signal_received"
     TASK_FAILED = "task_failed"
     BROKER_CONNECTED = "broker_connected"
+    BROKER_CONNECTION_FAILED = "broker_connection_failed"
     BROKER_CONNECTION_LOST = "broker_connection_lost"
     BROKER_CONNECTION_DROPPED = "broker_connection_dropped"
     BROKER_ALARM = "broker_alarm"

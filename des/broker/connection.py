@@ -8,18 +8,18 @@ from urllib.parse import parse_qs, urlsplit
 import aio_pika
 import aiormq.exceptions
 from aio_pika.abc import AbstractChannel, AbstractConnection
-from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 
 from des.broker import topology
-from des.errors import BrokerUnavailable, ConfigError
+from des.errors import BrokerUnavailable, ConfigError, DesError
 
 CONNECT_TIMEOUT_S: Final = 10.0
 CLOSE_TIMEOUT_S: Final = 3.0
 HEARTBEAT_S: Final = 10
 """RabbitMQ's guide gives 5 to 20 s as optimal; aiormq gives a silent peer up after three."""
 
-AWAY = CONNECTION_EXCEPTIONS
-"""What aio-pika raises when connection or channel are gone, or go while it waits; a timeout is an OSError."""
+AWAY = (Exception,)
+"""What aio-pika and aiormq raise when connection or channel are gone, or go while they wait: among it a bare Exception,
+where a channel is opened on a connection that has just ended (aiormq's base.py), so that nothing narrower will do."""
 _REFUSED = (
     aiormq.exceptions.AuthenticationError,
     aiormq.exceptions.ProbableAuthenticationError,
@@ -82,6 +82,8 @@ async def open_wire(url: str, name: str) -> Wire:
             except BaseException:
                 await _close(connection)
                 raise
+    except DesError:
+        raise
     except _REFUSED as error:
         raise ConfigError(f"RabbitMQ refuses DES: {error}; check user, password, vhost and rights") from error
     except aiormq.exceptions.InvalidFrameError as error:

@@ -1,10 +1,11 @@
 """Takes deliveries from the ingest queue: what has arrived, in order, and acknowledges them in groups.
 
-The callback appends a delivery and no more; the broker's prefetch bounds how many wait. It is given to the channel
-beneath aio-pika's: the message object that aio-pika makes of each delivery would cost as much as all the rest, and
-nothing here asks it for anything. Everything known of a
-channel lives in one `_Inbox` and goes with it: deliveries not taken are redelivered by the broker, acknowledgements of
-an older channel are dropped, so that no tag is ever acked twice or on another channel.
+The callback appends a delivery and no more; the broker's prefetch bounds how many wait. How many bytes those are it
+does not know: where they are too many, the consumer is cancelled until some have been taken. The callback is given to
+the channel beneath aio-pika's: the message object that aio-pika makes of each delivery would cost as much as all the
+rest, and nothing here asks it for anything. Everything known of a channel lives in one `_Inbox` and goes with it:
+deliveries not taken are redelivered by the broker, acknowledgements of an older channel are dropped, so that no tag is
+ever acked twice or on another channel.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from des.broker.contract import INGEST_QUEUE, Delivery
 from des.broker.supervisor import Supervisor
 from des.errors import BrokerUnavailable
 from des.lifecycle import TaskOwner
-from des.limits import ACCEPT_GROUP_BYTES_MAX, PREFETCH_DELIVERIES
+from des.limits import ACCEPT_GROUP_BYTES_MAX, INBOX_BYTES_MAX, PREFETCH_DELIVERIES
 
 WATCH_S: Final = 10.0
 """How often the queue is looked at. Two looks without a delivery while messages are ready: the consumer is dead."""
@@ -32,7 +33,11 @@ LOOK_TIMEOUT_S: Final = 5.0
 class _Inbox:
     """Deliveries of one channel: those not taken yet, and which are done with."""
 
-    def __init__(self, queue: str, generation: int, arrived: asyncio.Event) -> None:
+    def __init__(self, queue: str, generation: int, arrived: asyncio.Event, bytes_max: int) -> None:
+        self.bytes = 0
+        self.bytes_max = bytes_max
+        self.has_room = asyncio.Event()
+        self.is_full = asyncio.Event()
         self.queue = queue
         self.generation = generation
         self.waiting: deque[Delivery] = deque()
@@ -60,7 +65,20 @@ class _Inbox:
                 self.queue,
             )
         )
+        self.bytes += len(message.body)
+        if self.bytes > self.bytes_max:
+            self.has_room.clear()
+            self.is_full.set()
         self._arrived.set()
+
+    def take(self) -> Delivery:
+        """Hand over the oldest delivery."""
+        taken = self.waiting.popleft()
+        self.bytes -= len(taken.body)
+        if self.bytes * 2 <= self.bytes_max:
+            self.is_full.clear()
+            self.has_room.set()
+        return taken
 
     def done(self, tags: Iterable[int]) -> None:
         """Note tags to acknowledge."""
@@ -116,17 +134,21 @@ class AmqpConsumer:
         watch_s: float = WATCH_S,
         queue: str = INGEST_QUEUE,
         arrived: asyncio.Event | None = None,
+        bytes_max: int = INBOX_BYTES_MAX,
     ) -> None:
         """Take `amqp://…`, the most unacknowledged deliveries, how often to look at the queue, and its name.
 
-        `arrived`: set when a delivery comes, for whoever waits for those of several consumers.
+        `arrived`: set when a delivery comes, for whoever waits for those of several consumers. `bytes_max`: bodies that
+        may wait to be taken before no more are asked for; what is on its way then comes yet.
         """
+        self._bytes_max = bytes_max
         self._prefetch = prefetch
         self._watch_s = watch_s
         self._queue = queue
         self._arrived = arrived or asyncio.Event()
         self._generation = 0
-        self._inbox = _Inbox(queue, 0, self._arrived)
+        self._inbox = _Inbox(queue, 0, self._arrived, bytes_max)
+        self._flow: asyncio.Task[None] | None = None
         self._channel: aiormq.abc.AbstractChannel | None = None
         self._looked_at: AbstractQueue | None = None
         self._settling: asyncio.Task[None] | None = None
@@ -170,7 +192,7 @@ class AmqpConsumer:
         waiting = self._inbox.waiting
         taken: list[Delivery] = []
         while waiting and len(taken) < deliveries_max and bytes_max > 0:
-            taken.append(waiting.popleft())
+            taken.append(self._inbox.take())
             bytes_max -= len(taken[-1].body)
         return taken
 
@@ -202,23 +224,39 @@ class AmqpConsumer:
     async def opened(self, wire: Wire) -> None:
         """See WireUser."""
         self._generation += 1
-        self._inbox = _Inbox(self._queue, self._generation, self._arrived)
+        self._inbox = inbox = _Inbox(self._queue, self._generation, self._arrived, self._bytes_max)
         try:
             self._channel = await wire.channel.get_underlay_channel()
             self._channel.on_consumer_cancel_callbacks.add(self._cancelled)
             await wire.channel.set_qos(prefetch_count=self._prefetch)
             self._looked_at = await wire.channel.get_queue(self._queue, ensure=False)
-            await self._channel.basic_consume(self._queue, self._inbox.append)
+            consuming = await self._channel.basic_consume(self._queue, inbox.append)
+            self._flow = self._tasks.spawn(self._bound(inbox, self._channel, consuming.consumer_tag or ""), "flow")
         except AWAY as error:
             raise BrokerUnavailable(f"RabbitMQ: cannot consume {self._queue}: {error}") from error
 
     def lost(self, reason: str) -> None:
         """See WireUser."""
         self._channel = self._looked_at = None
+        if self._flow is not None:
+            self._flow.cancel()
+            self._flow = None
         if self._settling is not None:
             self._settling.cancel()  # aiormq may let it wait for a connection that is gone
             self._settling = None
-        self._inbox = _Inbox(self._queue, self._generation, self._arrived)  # what is still on its way ends there
+        # What is still on its way ends in the inbox that it was for.
+        self._inbox = _Inbox(self._queue, self._generation, self._arrived, self._bytes_max)
+
+    async def _bound(self, inbox: _Inbox, channel: aiormq.abc.AbstractChannel, tag: str) -> None:
+        """Consume while the inbox has room. What was sent before the cancellation arrives before its answer does."""
+        try:
+            while True:
+                await inbox.is_full.wait()
+                await channel.basic_cancel(tag)
+                await inbox.has_room.wait()
+                tag = (await channel.basic_consume(self._queue, inbox.append)).consumer_tag or ""
+        except AWAY as error:
+            self._supervisor.drop(f"the flow of {self._queue} cannot be held: {error}")
 
     def _cancelled(self, _frame: Any) -> None:
         self._supervisor.drop(f"the broker cancelled the consumer of {self._queue}")
@@ -236,7 +274,8 @@ class AmqpConsumer:
                 silent_looks = 0
                 continue
             now = (inbox.generation, inbox.last_tag)
-            starved = self.messages_ready > 0 and inbox.unacked < self._prefetch and now == seen
+            is_ready = self.messages_ready > 0 and not inbox.is_full.is_set()
+            starved = is_ready and inbox.unacked < self._prefetch and now == seen
             silent_looks = silent_looks + 1 if starved else 0
             seen = now
             if silent_looks >= 2:

@@ -43,7 +43,7 @@ class Supervisor:
         self._name = name
         self._url = url
         self._user = user
-        self._tasks = TaskOwner(name)
+        self._tasks = TaskOwner(name, vital=True)
         self._wire: Wire | None = None
         self._settled: asyncio.Future[None] | None = None
         self._last_reason = "no answer"
@@ -76,9 +76,22 @@ class Supervisor:
     async def _run(self) -> None:
         backoff = Backoff(RECONNECT_FIRST_S, RECONNECT_MOST_S)
         while True:
-            self._last_reason = reason = await self._live(backoff)
+            self._last_reason = reason = await self._lived(backoff)
             log.warning(Event.BROKER_CONNECTION_LOST, connection=self._name, reason=reason)
             await asyncio.sleep(backoff.next_s())
+
+    async def _lived(self, backoff: Backoff) -> str:
+        """One wire, whatever becomes of it: nobody but `stop` ends the task that opens the next."""
+        try:
+            return await self._live(backoff)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return "broken off by aiormq"  # which cancels what waits for a connection that has ended
+        except Exception as error:
+            log.exception(Event.BROKER_CONNECTION_FAILED, connection=self._name)
+            return f"{type(error).__name__}: {error}"
 
     async def _live(self, backoff: Backoff) -> str:
         """One wire from opening to end; returns why it ended."""

@@ -10,6 +10,7 @@ from des.broker.consumer import AmqpConsumer
 from des.broker.contract import DEAD_QUEUE, INGEST_EXCHANGE, INGEST_QUEUE, Delivery
 from des.broker.publisher import AmqpPublisher
 from des.errors import ConfigError
+from des.limits import MIB
 from des.stack import PrivateRabbitMQ
 from des.testing.service import check_service_contract
 from tests.integration.broker.cable import Cable
@@ -214,3 +215,31 @@ async def test_a_broker_that_restarts_loses_nothing_confirmed(
         deliveries = await consumer.take(20)
         consumer.ack(deliveries)
         got.update(numbers(deliveries))
+
+
+async def test_deliveries_that_would_take_too_much_memory_stay_with_the_broker(
+    amqp_url: str, publisher: AmqpPublisher
+) -> None:
+    """64 MiB lie there, 300 deliveries may be unacknowledged, and a small part of it is held."""
+    bodies = [bytes([number]) * MIB for number in range(64)]
+    for body in bodies:
+        await publisher.publish(INGEST_EXCHANGE, "k", body, content_type=KIND)
+    consumer = AmqpConsumer(amqp_url, bytes_max=4 * MIB, watch_s=0.2)
+    await consumer.start()
+    try:
+        got: list[Delivery] = []
+        most = 0
+        async with asyncio.timeout(60):
+            while len(got) < len(bodies):
+                got += await consumer.take(1, 1)
+                most = max(most, consumer.waiting)
+                consumer.ack(got[-1:])
+                for _ in range(20):  # the broker may send what it wants to
+                    await one_turn()
+        assert [delivery.body for delivery in got] == bodies
+        assert {delivery.generation for delivery in got} == {1}, "over one connection"
+        assert most < 32
+        await until(lambda: consumer.unacked == 0)
+    finally:
+        await consumer.stop()
+    assert await count(amqp_url, INGEST_QUEUE) == 0
