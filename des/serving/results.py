@@ -2,11 +2,12 @@
 
 Parts are read in order of acceptance. A follower goes over the parts again when the object has changed, remembers what
 it was sent of those that were not finished, and forgets them as the front of finished parts moves on: its memory is
-that of the parts in work, not of the ERID.
+that of the parts in work, not of the ERID. A part in which it meets contacts that were finished and are outstanding
+once more (a raised budget, a late answer) holds the front: what it was not sent of that part, it is sent later.
 """
 
 import contextlib
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from uuid import UUID
 
 from des.clock import Clock
@@ -42,7 +43,7 @@ class Results:
                     yield group
             return
         await self._store.enrichment(tenant, erid)
-        async with contextlib.aclosing(self._round(tenant, erid, Sent(passing=SEQ_MAX))) as groups:
+        async with contextlib.aclosing(self._round(tenant, erid, Sent(SEQ_MAX, once=True))) as groups:
             async for group in groups:
                 yield group
 
@@ -51,11 +52,11 @@ class Results:
         async with self._watcher.watch(tenant, erid) as watch:
             while True:
                 ended = watch.enrichment.ended  # before the round: what had ended before it, the round has seen
-                sent.passing = await self._store.finished_up_to(tenant, erid)
+                sent.begin(await self._store.finished_up_to(tenant, erid))
                 async with contextlib.aclosing(self._round(tenant, erid, sent)) as groups:
                     async for group in groups:
                         yield group
-                if ended:
+                if ended and not sent.held:
                     return
                 await self._clock.sleep(sent.pass_front() * REST_PER_WORK)
                 await watch.change()
@@ -70,9 +71,12 @@ class Results:
             if not parts:
                 return
             after = parts[-1].seq
+            sent.hold([part.seq for part in parts if part.reopened])
             for spans in _grouped([part for part in parts if sent.lacks(part)]):
                 began = self._clock.monotonic()
-                fresh = sent.add(await self._store.finished(tenant, erid, spans))
+                finished, reopened = await self._store.finished(tenant, erid, spans)
+                sent.hold(reopened)
+                fresh = sent.add(finished)
                 sent.read_s += self._clock.monotonic() - began
                 if fresh:
                     yield fresh
@@ -81,16 +85,29 @@ class Results:
 class Sent:
     """What one reader was sent. Everything of the parts up to `front`; above it, positions are remembered.
 
-    `passing` is where the front will be after this round: finished parts, which need no memory. `read_s` is the
-    time that this round has read for.
+    `passing` is where the front will be after this round: finished parts, which need no memory but for the one that is
+    being read. `held`: this round has met what keeps the front. `read_s` is the time that it has read for.
     """
 
-    def __init__(self, passing: int = 0) -> None:
-        """Begin with nothing."""
+    def __init__(self, passing: int = 0, *, once: bool = False) -> None:
+        """Begin with nothing; `once`: there is one round, which nothing holds."""
         self.front = 0
         self.passing = passing
+        self.held = False
         self.read_s = 0.0
+        self._once = once
+        self._reading = 0
         self._positions: dict[int, set[int]] = {}
+
+    def begin(self, passing: int) -> None:
+        """Begin a round that may move the front up to there."""
+        self.passing, self.held = passing, False
+
+    def hold(self, parts: Iterable[int]) -> None:
+        """Keep the front below these parts."""
+        lowest = min(parts, default=SEQ_MAX)
+        if lowest <= self.passing and not self._once:
+            self.passing, self.held = lowest - 1, True
 
     def lacks(self, part: Part) -> bool:
         """Whether the part has finished contacts that were not sent."""
@@ -100,8 +117,11 @@ class Sent:
         """Return those of the contacts that had not been sent; they are taken to be sent now."""
         fresh = [one for one in contacts if one.position not in self._positions.get(one.seq, ())]
         for contact in fresh:
-            if contact.seq > self.passing:
-                self._positions.setdefault(contact.seq, set()).add(contact.position)
+            if contact.seq != self._reading:
+                if self._reading <= self.passing:
+                    self._positions.pop(self._reading, None)
+                self._reading = contact.seq
+            self._positions.setdefault(contact.seq, set()).add(contact.position)
         return fresh
 
     def pass_front(self) -> float:

@@ -107,13 +107,17 @@ class ObjectPage(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True, gc=False):
-    """A batch part with finished contacts. Within an ERID no part turns up below a `seq` that was seen."""
+    """A batch part with contacts that are finished, or were and are outstanding once more (`reopened`).
+
+    Within an ERID no part turns up below a `seq` that was seen.
+    """
 
     seq: int
     batch_id: UUID
     first_position: int
     contacts: int
     contacts_done: int
+    reopened: int = 0
 
 
 class Span(msgspec.Struct, frozen=True, gc=False):
@@ -145,10 +149,15 @@ class ReadingStore(Protocol):
         """Return the object and its next contacts."""
 
     async def parts(self, tenant: str, erid: UUID, after_seq: int, limit: int) -> Sequence[Part]:
-        """Return parts of a higher `seq` that have finished contacts, in order of `seq`."""
+        """Return parts of a higher `seq` of which anything is or was finished, in order of `seq`."""
 
-    async def finished(self, tenant: str, erid: UUID, spans: Sequence[Span]) -> Sequence[EnrichedContact]:
-        """Return the finished contacts of these spans, in order of the spans and of position."""
+    async def finished(
+        self, tenant: str, erid: UUID, spans: Sequence[Span]
+    ) -> tuple[Sequence[EnrichedContact], frozenset[int]]:
+        """Return the finished contacts of these spans, in order of the spans and of position.
+
+        With them the `seq` of parts of which a contact was finished and is outstanding once more.
+        """
 
     async def finished_up_to(self, tenant: str, erid: UUID) -> int:
         """Return a `seq` up to which every part that can ever be there is finished; 0 where the first is not."""

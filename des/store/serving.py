@@ -86,11 +86,17 @@ class EnrichmentStore:
             rows = await connection.fetch(self._sql["parts"], tenant, erid, after_seq, limit)
         return [Part(*row) for row in rows]
 
-    async def finished(self, tenant: str, erid: UUID, spans: Sequence[Span]) -> Sequence[EnrichedContact]:
-        """Return the finished contacts of these spans, in order of the spans and of position."""
+    async def finished(
+        self, tenant: str, erid: UUID, spans: Sequence[Span]
+    ) -> tuple[Sequence[EnrichedContact], frozenset[int]]:
+        """Return the finished contacts of these spans, in order of the spans and of position.
+
+        With them the `seq` of parts of which a contact was finished and is outstanding once more.
+        """
         async with self._database.connection() as connection:
             rows = await self._rows(connection, tenant, erid, spans)
-        return [self._finished_contact(row) for row in rows if not row["reopened"]]
+        finished = [self._finished_contact(row) for row in rows if not row["reopened"]]
+        return finished, frozenset([row["seq"] for row in rows if row["reopened"]])
 
     async def finished_up_to(self, tenant: str, erid: UUID) -> int:
         """Return a `seq` up to which every part that can ever be there is finished; 0 where the first is not."""

@@ -110,6 +110,34 @@ class Population:
                 int(finished),
             )
 
+    async def reopen(self, erid: UUID, first: int = 0) -> None:
+        """Make every contact from a position on outstanding once more, as a raised budget does."""
+        await self._execute("update contact set reopened = true where erid = $1 and position >= $2", erid, first)
+        await self._execute(
+            "update batch b set finished_at = null, reopened = n.again, contacts_done = contacts_done - n.again"
+            " from (select batch_id, count(*) as again from contact where erid = $1 and reopened group by batch_id) n"
+            " where b.erid = $1 and b.batch_id = n.batch_id",
+            erid,
+        )
+        await self._execute(
+            "update enrichment set completed = false, contacts_done ="
+            " contacts - (select count(*) from contact where erid = $1 and reopened) where erid = $1",
+            erid,
+        )
+
+    async def end_again(self, erid: UUID, after_s: float = 0.0) -> None:
+        """End what was reopened, after a while."""
+        await self._execute("select pg_sleep($1)", after_s)
+        await self._execute("update contact set reopened = false, revision = revision + 1 where erid = $1", erid)
+        await self._execute(
+            "update batch set finished_at = now(), reopened = 0, contacts_done = contacts where erid = $1", erid
+        )
+        await self._execute(
+            "update enrichment set completed = sealed, contacts_done = contacts, revision = revision + 1"
+            " where erid = $1",
+            erid,
+        )
+
     async def finished_batch(self, erid: UUID, contacts: Sequence[Contact]) -> UUID:
         """Accept and finish a batch."""
         batch_id = await self.accept(erid, contacts)

@@ -10,7 +10,10 @@ from typing import Any
 
 import aiohttp
 import grpc
+import pytest
 
+from des.clock import SystemClock
+from des.serving.results import Results
 from des.serving.watcher import Watcher
 from des.v1 import enrichment_pb2 as pb
 from tests.integration.serving.conftest import Serving
@@ -42,6 +45,31 @@ async def test_grpc_streams_the_same_contacts(stub: Stub, population: Population
     groups = [group async for group in stub.StreamResults(pb.StreamResultsRequest(erid=str(erid)))]
     assert [one.contact.first_name for group in groups for one in group.contacts] == [f"P{n}" for n in range(2_500)]
     assert all(group.contacts for group in groups)
+
+
+@pytest.mark.parametrize("reopened_from", [0, 500, 1_200, 2_499])
+@pytest.mark.parametrize("read", [1_000, 2_000])
+async def test_a_slow_follower_gets_what_was_reopened_while_it_read(
+    serving: Serving, population: Population, read: int, reopened_from: int
+) -> None:
+    """A budget is raised, and what it had ended is outstanding again, then done: each contact is sent once."""
+    erid = await population.open()
+    await population.finished_batch(erid, people(2_500))
+    await population.finished_batch(erid, people(10, 2_500))
+    sealed = await serving.store.seal("default", erid)
+    assert sealed.ended
+    results = Results(serving.store, serving.watcher, SystemClock())
+    seen: list[str] = []
+    async with (
+        asyncio.TaskGroup() as tasks,
+        contextlib.aclosing(results.groups("default", erid, follow=True)) as groups,
+    ):
+        async for group in groups:
+            seen += [one.contact.first_name for one in group]
+            if len(seen) == read:
+                await population.reopen(erid, reopened_from)
+                tasks.create_task(population.end_again(erid, after_s=0.3))
+    assert len(seen) == len(set(seen)) == 2_510
 
 
 async def test_csv_has_a_row_a_contact(http: aiohttp.ClientSession, population: Population) -> None:
