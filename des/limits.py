@@ -78,8 +78,10 @@ GRPC_MESSAGE_BYTES_MAX = 16 * MIB
 
 PREFETCH_DELIVERIES = 300
 """Unacknowledged deliveries of one consumer (facts: 100-300 when they carry batches)."""
-INBOX_BYTES_MAX = 32 * MIB
-"""Bodies of deliveries that nobody has taken yet, of one consumer: above it the broker is asked to send no more."""
+PREFETCH_LARGE_DELIVERIES = 16
+"""The same where bodies are large: RabbitMQ bounds them by number only, and 300 of 4 MiB are 1.2 GiB."""
+SMALL_DELIVERY_BYTES_MAX = 100 * KIB
+"""A body up to which a delivery is not large; one batch of a thousand contacts has a third of it."""
 CONFIRMS_IN_FLIGHT_MAX = 1_000
 """Publishes without a confirm yet; 200-1,000 give the throughput (RabbitMQ's quorum benchmark, 2020-05)."""
 PUBLISH_DEADLINE_S = 30.0
@@ -198,7 +200,9 @@ _holds(STREAM_KEPT_BYTES_MAX * 1_000 <= INTAKE_BYTES_MAX, "a thousand streams ma
 _holds(STREAM_REJECTED_BYTES_MAX <= MESSAGE_BYTES_MAX // 2, "a summary fits a message")
 _holds(HTTP_BODY_BYTES_MAX * 2 <= HTTP_BODIES_BYTES_MAX, "one body does not shut the others out")
 _holds(ACCEPT_GROUP_DELIVERIES_MAX <= PREFETCH_DELIVERIES, "a group is filled by what may be unacknowledged")
-_holds(ACCEPT_GROUP_BYTES_MAX * 4 <= INBOX_BYTES_MAX, "a consumer that is asked to wait has groups to take meanwhile")
+_holds(PREFETCH_DELIVERIES * SMALL_DELIVERY_BYTES_MAX <= 32 * MIB, "small deliveries take little memory")
+_holds(PREFETCH_LARGE_DELIVERIES * MESSAGE_BYTES_MAX <= 64 * MIB, "and so do large ones")
+_holds(PREFETCH_LARGE_DELIVERIES * SMALL_DELIVERY_BYTES_MAX >= ACCEPT_GROUP_BYTES_MAX, "large ones fill a group")
 _holds(SET_BYTES_MAX <= ACCEPT_GROUP_BYTES_MAX, "a set fits an accept group")
 _holds(SMALL_MESSAGE_CONTACTS_MAX * 10 <= SET_CONTACTS_MAX, "what is small is small against a set")
 _holds(ERID_WINDOW_CONTACTS_MAX * 4 <= CONTACTS_IN_WORK_MAX, "one ERID cannot take all the memory")

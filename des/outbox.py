@@ -41,6 +41,8 @@ LINGER_S: Final = 0.005
 """From a wake to the look: whoever watches the object is told first, and commits that follow share the look."""
 GROUP_DEADLINE_S: Final = 10.0
 """Longest wait for the confirms of a group; the claim must not idle for the 30 s after which Postgres ends it."""
+COUNT_S: Final = 5.0
+"""While it is behind, it looks this often how far."""
 BACKOFF_FIRST_S: Final = 0.1
 BACKOFF_MOST_S: Final = 5.0
 STOP_S: Final = 5.0
@@ -62,6 +64,7 @@ class Relay:
         self._woken = asyncio.Event()
         self._stopping = False
         self._error: TransientError | None = None
+        self._count_at = 0.0
         self.published = 0
         """Events confirmed and removed since the start."""
         self.waiting = 0
@@ -118,13 +121,17 @@ class Relay:
         self.published += removed
         if removed:
             self._observe(self._clock.monotonic() - began)
-        self.waiting, self.oldest_s = 0, 0.0
         if claimed == OUTBOX_GROUP_EVENTS_MAX:
             await self._count_waiting()
+        else:
+            self.waiting, self.oldest_s, self._count_at = 0, 0.0, 0.0
         return claimed == OUTBOX_GROUP_EVENTS_MAX
 
     async def _count_waiting(self) -> None:
-        """Look how far behind this is; only when it is behind, since counting costs."""
+        """Look how far behind this is; only when it is behind, and now and then, since counting reads all of it."""
+        if self._clock.monotonic() < self._count_at:
+            return
+        self._count_at = self._clock.monotonic() + COUNT_S
         with contextlib.suppress(TransientError):
             self.waiting, self.oldest_s = await self._outbox.waiting()
 

@@ -1,7 +1,7 @@
 """Takes deliveries from the ingest queue: what has arrived, in order, and acknowledges them in groups.
 
 The callback appends a delivery and no more; the broker's prefetch bounds how many wait. How many bytes those are it
-does not know: where they are too many, the consumer is cancelled until some have been taken. The callback is given to
+does not know: where bodies are large, the consumer is replaced by one of a smaller prefetch. The callback is given to
 the channel beneath aio-pika's: the message object that aio-pika makes of each delivery would cost as much as all the
 rest, and nothing here asks it for anything. Everything known of a channel lives in one `_Inbox` and goes with it:
 deliveries not taken are redelivered by the broker, acknowledgements of an older channel are dropped, so that no tag is
@@ -22,10 +22,17 @@ from des.broker.contract import INGEST_QUEUE, Delivery
 from des.broker.supervisor import Supervisor
 from des.errors import BrokerUnavailable
 from des.lifecycle import TaskOwner
-from des.limits import ACCEPT_GROUP_BYTES_MAX, INBOX_BYTES_MAX, PREFETCH_DELIVERIES
+from des.limits import (
+    ACCEPT_GROUP_BYTES_MAX,
+    PREFETCH_DELIVERIES,
+    PREFETCH_LARGE_DELIVERIES,
+    SMALL_DELIVERY_BYTES_MAX,
+)
 
 WATCH_S: Final = 10.0
 """How often the queue is looked at. Two looks without a delivery while messages are ready: the consumer is dead."""
+SMALL_IN_ROW: Final = 64
+"""So many small bodies in a row, and many deliveries may be unacknowledged."""
 LOOK_TIMEOUT_S: Final = 5.0
 """Longest wait for an answer about the queue; without a leader, RabbitMQ 3.10 does not give one."""
 
@@ -33,11 +40,12 @@ LOOK_TIMEOUT_S: Final = 5.0
 class _Inbox:
     """Deliveries of one channel: those not taken yet, and which are done with."""
 
-    def __init__(self, queue: str, generation: int, arrived: asyncio.Event, bytes_max: int) -> None:
-        self.bytes = 0
-        self.bytes_max = bytes_max
-        self.has_room = asyncio.Event()
-        self.is_full = asyncio.Event()
+    def __init__(self, queue: str, generation: int, arrived: asyncio.Event, prefetch: tuple[int, int]) -> None:
+        self.prefetch, self._prefetch_most = prefetch
+        self._prefetch_least = self.prefetch
+        self.misfit = asyncio.Event()
+        """Set when `prefetch`, the most deliveries that may be unacknowledged, is not what it was."""
+        self._small_in_row = 0
         self.queue = queue
         self.generation = generation
         self.waiting: deque[Delivery] = deque()
@@ -65,20 +73,19 @@ class _Inbox:
                 self.queue,
             )
         )
-        self.bytes += len(message.body)
-        if self.bytes > self.bytes_max:
-            self.has_room.clear()
-            self.is_full.set()
         self._arrived.set()
+        self._fit(len(message.body))
 
-    def take(self) -> Delivery:
-        """Hand over the oldest delivery."""
-        taken = self.waiting.popleft()
-        self.bytes -= len(taken.body)
-        if self.bytes * 2 <= self.bytes_max:
-            self.is_full.clear()
-            self.has_room.set()
-        return taken
+    def _fit(self, size: int) -> None:
+        """Have few deliveries sent from the first large one on, and many when none has been large for a while."""
+        self._small_in_row = self._small_in_row + 1 if size <= SMALL_DELIVERY_BYTES_MAX else 0
+        if self._small_in_row == 0:
+            fits = self._prefetch_least
+        else:
+            fits = self._prefetch_most if self._small_in_row >= SMALL_IN_ROW else self.prefetch
+        if fits != self.prefetch:
+            self.prefetch = fits
+            self.misfit.set()
 
     def done(self, tags: Iterable[int]) -> None:
         """Note tags to acknowledge."""
@@ -134,21 +141,20 @@ class AmqpConsumer:
         watch_s: float = WATCH_S,
         queue: str = INGEST_QUEUE,
         arrived: asyncio.Event | None = None,
-        bytes_max: int = INBOX_BYTES_MAX,
+        prefetch_large: int = PREFETCH_LARGE_DELIVERIES,
     ) -> None:
         """Take `amqp://…`, the most unacknowledged deliveries, how often to look at the queue, and its name.
 
-        `arrived`: set when a delivery comes, for whoever waits for those of several consumers. `bytes_max`: bodies that
-        may wait to be taken before no more are asked for; what is on its way then comes yet.
+        `arrived`: set when a delivery comes, for whoever waits for those of several consumers. `prefetch_large`: the
+        most unacknowledged deliveries where bodies are large, and before it is known whether they are.
         """
-        self._bytes_max = bytes_max
-        self._prefetch = prefetch
+        self._prefetch = (min(prefetch, prefetch_large), prefetch)
         self._watch_s = watch_s
         self._queue = queue
         self._arrived = arrived or asyncio.Event()
         self._generation = 0
-        self._inbox = _Inbox(queue, 0, self._arrived, bytes_max)
-        self._flow: asyncio.Task[None] | None = None
+        self._inbox = _Inbox(queue, 0, self._arrived, self._prefetch)
+        self._refitting: asyncio.Task[None] | None = None
         self._channel: aiormq.abc.AbstractChannel | None = None
         self._looked_at: AbstractQueue | None = None
         self._settling: asyncio.Task[None] | None = None
@@ -192,7 +198,7 @@ class AmqpConsumer:
         waiting = self._inbox.waiting
         taken: list[Delivery] = []
         while waiting and len(taken) < deliveries_max and bytes_max > 0:
-            taken.append(self._inbox.take())
+            taken.append(waiting.popleft())
             bytes_max -= len(taken[-1].body)
         return taken
 
@@ -224,39 +230,45 @@ class AmqpConsumer:
     async def opened(self, wire: Wire) -> None:
         """See WireUser."""
         self._generation += 1
-        self._inbox = inbox = _Inbox(self._queue, self._generation, self._arrived, self._bytes_max)
+        self._inbox = inbox = _Inbox(self._queue, self._generation, self._arrived, self._prefetch)
         try:
             self._channel = await wire.channel.get_underlay_channel()
             self._channel.on_consumer_cancel_callbacks.add(self._cancelled)
-            await wire.channel.set_qos(prefetch_count=self._prefetch)
+            await wire.channel.set_qos(prefetch_count=inbox.prefetch)
             self._looked_at = await wire.channel.get_queue(self._queue, ensure=False)
             consuming = await self._channel.basic_consume(self._queue, inbox.append)
-            self._flow = self._tasks.spawn(self._bound(inbox, self._channel, consuming.consumer_tag or ""), "flow")
+            self._refitting = self._tasks.spawn(
+                self._refit(inbox, self._channel, consuming.consumer_tag or ""), "refit"
+            )
         except AWAY as error:
             raise BrokerUnavailable(f"RabbitMQ: cannot consume {self._queue}: {error}") from error
 
     def lost(self, reason: str) -> None:
         """See WireUser."""
         self._channel = self._looked_at = None
-        if self._flow is not None:
-            self._flow.cancel()
-            self._flow = None
+        if self._refitting is not None:
+            self._refitting.cancel()
+            self._refitting = None
         if self._settling is not None:
             self._settling.cancel()  # aiormq may let it wait for a connection that is gone
             self._settling = None
         # What is still on its way ends in the inbox that it was for.
-        self._inbox = _Inbox(self._queue, self._generation, self._arrived, self._bytes_max)
+        self._inbox = _Inbox(self._queue, self._generation, self._arrived, self._prefetch)
 
-    async def _bound(self, inbox: _Inbox, channel: aiormq.abc.AbstractChannel, tag: str) -> None:
-        """Consume while the inbox has room. What was sent before the cancellation arrives before its answer does."""
+    async def _refit(self, inbox: _Inbox, channel: aiormq.abc.AbstractChannel, tag: str) -> None:
+        """Consume with the prefetch that fits: it is that of a consumer from its beginning on.
+
+        What was sent to the one that is cancelled arrives before the answer to that, and is acknowledged as ever.
+        """
         try:
             while True:
-                await inbox.is_full.wait()
+                await inbox.misfit.wait()
+                inbox.misfit.clear()
                 await channel.basic_cancel(tag)
-                await inbox.has_room.wait()
+                await channel.basic_qos(prefetch_count=inbox.prefetch)
                 tag = (await channel.basic_consume(self._queue, inbox.append)).consumer_tag or ""
         except AWAY as error:
-            self._supervisor.drop(f"the flow of {self._queue} cannot be held: {error}")
+            self._supervisor.drop(f"{self._queue} cannot be consumed in another measure: {error}")
 
     def _cancelled(self, _frame: Any) -> None:
         self._supervisor.drop(f"the broker cancelled the consumer of {self._queue}")
@@ -274,8 +286,7 @@ class AmqpConsumer:
                 silent_looks = 0
                 continue
             now = (inbox.generation, inbox.last_tag)
-            is_ready = self.messages_ready > 0 and not inbox.is_full.is_set()
-            starved = is_ready and inbox.unacked < self._prefetch and now == seen
+            starved = self.messages_ready > 0 and inbox.unacked < inbox.prefetch and now == seen
             silent_looks = silent_looks + 1 if starved else 0
             seen = now
             if silent_looks >= 2:

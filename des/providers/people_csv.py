@@ -33,6 +33,8 @@ from des.providers.names import (
 from des.providers.values import Values
 
 CELL_CHARS_MAX = 10_000
+IDENTITY_BYTES_MAX = 2_000
+"""Company and name as a key, in UTF-8; Postgres refuses an index entry of more than 2,704 bytes altogether."""
 HEADER_CHARS_MAX = 64_000
 
 ALIASES = {
@@ -71,6 +73,7 @@ class Reason(enum.StrEnum):
     NO_NAME = "NO_NAME"
     NO_COMPANY = "NO_COMPANY"
     NO_VALUE = "NO_VALUE"
+    TOO_LONG = "TOO_LONG"
     DUPLICATE = "DUPLICATE"
     INVALID_VALUE = "INVALID_VALUE"
 
@@ -162,6 +165,11 @@ class PeopleCsv:
             return Problem(line, Reason.NO_VALUE, "nothing is said of the person")
         by_company = company + place if company else None
         identity = domain + place if domain else company + place
+        longest = max(len(key.encode()) for key in (identity, by_company or ""))
+        if longest > IDENTITY_BYTES_MAX:
+            return Problem(
+                line, Reason.TOO_LONG, f"name and company have {longest:,} bytes; {IDENTITY_BYTES_MAX:,} at most"
+            )
         if (earlier := self._seen(identity, by_company, bool(domain), line)) != line:
             return Problem(line, Reason.DUPLICATE, f"the same person as line {earlier}")
         return self._build(row, values, Person(identity, name_in(place), domain or None, by_company, company or None))

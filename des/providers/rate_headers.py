@@ -5,7 +5,7 @@ from now, a time since the epoch in seconds or milliseconds, a date as in ISO 86
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -51,18 +51,23 @@ COMMON: Final = (
 draft (draft-ietf-httpapi-ratelimit-headers, to version 07)."""
 
 
+def _told(headers: Headers, name: str) -> str:
+    """Text of a header; "" where it is not there, or is no text."""
+    try:
+        return (headers.get(name) or "").strip()
+    except ValueError:  # bytes that are no UTF-8
+        return ""
+
+
 def left_in(headers: Headers, window: Window) -> int | None:
     """Requests left in a window; None where it is not told, or is no number."""
-    told = headers.get(window.left)
-    if not told:
-        return None
-    text = told.strip()
+    text = _told(headers, window.left)
     return int(float(text)) if _NUMBER.fullmatch(text) else None
 
 
 def reset_at(headers: Headers, window: Window, now: float) -> float | None:
     """When a window ends, in seconds since the epoch, within a day from `now`; None where it is not told."""
-    text = (headers.get(window.reset) or "").strip() if window.reset else ""
+    text = _told(headers, window.reset) if window.reset else ""
     if not text:
         return None
     if _NUMBER.fullmatch(text):
@@ -72,23 +77,17 @@ def reset_at(headers: Headers, window: Window, now: float) -> float | None:
         date = _date(text)
         if date is None:
             return None
-        at = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+        at = date.timestamp()
     return min(max(at, now), now + RETRY_AFTER_S_MAX)
 
 
 def retry_after(headers: Headers, now: float) -> float | None:
     """Time (seconds since the epoch) that Retry-After names, in seconds or as a date (RFC 9110, 10.2.3)."""
-    text = headers.get("retry-after")
-    if text is None:
-        return None
-    if text.strip().isascii() and text.strip().isdigit():
+    text = _told(headers, "retry-after")
+    if text.isascii() and text.isdigit():
         return now + min(float(text), RETRY_AFTER_S_MAX)
-    try:
-        date = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    at = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-    return min(max(at, now), now + RETRY_AFTER_S_MAX)
+    date = _date(text, [parsedate_to_datetime])
+    return None if date is None else min(max(date.timestamp(), now), now + RETRY_AFTER_S_MAX)
 
 
 def ends_at(headers: Headers, window: Window, now: float) -> float | None:
@@ -104,11 +103,17 @@ def spent(headers: Headers, windows: Sequence[Window]) -> list[Window]:
     return [window for window in windows if left_in(headers, window) == 0]
 
 
-def _date(text: str) -> datetime | None:
-    """A date as in ISO 8601 or RFC 5322; without a zone it is UTC."""
-    for parse in (datetime.fromisoformat, parsedate_to_datetime):
+def _date(
+    text: str, ways: Sequence[Callable[[str], datetime]] = (datetime.fromisoformat, parsedate_to_datetime)
+) -> datetime | None:
+    """A date as in ISO 8601 or RFC 5322, of a year that there is; without a zone it is UTC."""
+    for parse in ways:
         try:
-            return parse(text)
-        except ValueError:
+            date = parse(text)
+            date = date if date.tzinfo else date.replace(tzinfo=UTC)
+            date.timestamp()
+        except (ValueError, OverflowError):
             continue
+        else:
+            return date
     return None

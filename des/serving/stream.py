@@ -6,7 +6,10 @@ from collections.abc import AsyncIterator, Mapping
 
 from aiohttp import web
 
-from des.limits import WRITE_DEADLINE_S
+from des.limits import KIB, WRITE_DEADLINE_S
+
+SLICE_BYTES = 64 * KIB
+"""What a client has to take within the deadline: a piece may have megabytes, and its connection be slow."""
 
 
 class Stream:
@@ -26,9 +29,9 @@ class Stream:
 
         Raises ConnectionError when it has gone and TimeoutError when it takes nothing for WRITE_DEADLINE_S.
         """
-        if piece:
+        for start in range(0, len(piece), SLICE_BYTES):
             async with asyncio.timeout(WRITE_DEADLINE_S):
-                await self.response.write(piece)
+                await self.response.write(piece[start : start + SLICE_BYTES])
 
     def cut(self) -> None:
         """Drop the connection, so that the client cannot take what it has for the whole."""

@@ -1,7 +1,7 @@
 """Commit: whatever finished, from all actors, becomes rows, progress and events in one transaction."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 from uuid import UUID
 
@@ -10,6 +10,7 @@ import asyncpg
 from des import failpoints
 from des.contact import FieldState
 from des.events import (
+    BATCH_FINISHED,
     FINISHED_STATES,
     Event,
     Progress,
@@ -109,7 +110,7 @@ async def _write(
     if landing.contacts:
         events += await _count_off(connection, landing)
     if landing.is_over_budget:
-        await resumption.resume_late(connection, current)
+        events = _without_reopened(events, await resumption.resume_late(connection, current))
     for unit in current:
         if unit.savings and _is_first(unit, rewritten if unit.resumed else new, retried=retried):
             ledger.save(changes, unit.savings)
@@ -120,6 +121,16 @@ async def _write(
         await _write_events(connection, events)
     fields = sum(landing.states.values(), Counter())
     return Commit(frozenset(stale), len(events), list(landing.contacts), fields)
+
+
+def _without_reopened(events: list[Event], reopened: Mapping[Erid, Collection[UUID]]) -> list[Event]:
+    """Leave out what is not so any more when the transaction ends."""
+    not_so = {batch_finished(*erid, batch_id, 0).id for erid, batches in reopened.items() for batch_id in batches}
+    return [
+        event
+        for event in events
+        if event.id not in not_so and (event.type == BATCH_FINISHED or (event.tenant, event.erid) not in reopened)
+    ]
 
 
 def _is_first(unit: CommitUnit, new: set[tuple[str, UUID, UUID, int]] | None, *, retried: bool) -> bool:

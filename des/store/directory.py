@@ -1,12 +1,12 @@
 """The directory in Postgres: the tenant's own people, found by key and written by import."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from des.people import Asked, Known, Near, PatternCount, Person
-from des.store.postgres import Database
+from des.store.postgres import Database, mapped_refusals
 from des.store.statements import statements
 
 _COLUMNS = Person.__struct_fields__
@@ -61,9 +61,14 @@ class Directory:
         return [(index, email, name) for index, email, name in await self._find("owners", tenant, emails)]
 
     async def save(self, tenant: str, people: Sequence[Person], source: str) -> int:
-        """Write people in one transaction, each identity once. Raises StoreUnavailable and CommitUnknown."""
+        """Write people in one transaction, each identity once. Raises StoreUnavailable, CommitUnknown, Unstorable."""
         arguments = {name: (tenant, source) if name == "save_people" else (tenant,) for name in _WRITES}
         records = [tuple(getattr(person, name) for name in _COLUMNS) for person in people]
+        with mapped_refusals():
+            await self._save(tenant, records, arguments)
+        return len(records)
+
+    async def _save(self, tenant: str, records: Sequence[Any], arguments: Mapping[str, Sequence[str]]) -> None:
         async with self._database.transaction() as connection:
             await connection.execute(self._sql["lock_directory"], tenant)
             await connection.execute(self._sql["prefer_probes"])
@@ -71,7 +76,6 @@ class Directory:
             await connection.copy_records_to_table("incoming", records=records, columns=_COLUMNS)
             for name in _WRITES:
                 await connection.execute(self._sql[name], *arguments[name])
-        return len(records)
 
     async def size(self, tenant: str) -> DirectorySize:
         """Count what the tenant has. Raises StoreUnavailable."""

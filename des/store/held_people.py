@@ -38,7 +38,7 @@ class HeldPeople:
         self._by_company = _Ordered()
         self._by_email = _Index()
         # Tuples: half a list's bytes, and once full the garbage collector has nothing to look at.
-        self._companies: dict[str, tuple[tuple[str, str], ...]] = {}
+        self._companies: dict[str, list[tuple[str, str]]] = {}
         self._domains: dict[str, tuple[str, ...]] = {}
         self._patterns: dict[str, tuple[PatternCount, ...]] = {}
 
@@ -60,7 +60,7 @@ class HeldPeople:
 
     def add_company(self, skeleton: str, company: str, plain: str) -> None:
         """Add the next company in the order of skeleton, key and plain name."""
-        self._companies[skeleton] = (*self._companies.get(skeleton, ()), (company, plain))
+        self._companies.setdefault(skeleton, []).append((company, plain))
 
     def add_domain(self, company: str, domain: str) -> None:
         """Add a domain that a company is known to have."""

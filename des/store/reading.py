@@ -74,9 +74,9 @@ class Enrichment(msgspec.Struct, frozen=True):
     @property
     def fingerprint(self) -> str:
         """Names this state of the object and its contacts: alike when and only when nothing has changed."""
-        # updated_at is left out: a change that shows in no count and no flag is none.
+        # Counts may be the same before and after: one contact is resumed while another ends as that had ended.
         said = (self.options, self.spend, self.stalls)
-        seen = (self.created_at, self.state, self.sealed, self.progress, self.fields, *said)
+        seen = (self.created_at, self.updated_at, self.state, self.sealed, self.progress, self.fields, *said)
         digest = blake2b(msgspec.json.encode(seen), digest_size=9).hexdigest()
         return f"{self.revision}-{digest}"
 

@@ -7,7 +7,7 @@ touched, and a provider that the receipt of a field names is not asked for it ag
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -38,8 +38,11 @@ async def tell_owner(connection: Connection, tenant: str, erid: UUID) -> None:
     await connection.execute(_TELL_OWNER, str(partition_of(tenant, erid)))
 
 
-async def resume_late(connection: Connection, units: Sequence[CommitUnit]) -> None:
-    """Resume what a cap has ended that was raised meanwhile: its worker had decided before it heard of that."""
+async def resume_late(connection: Connection, units: Sequence[CommitUnit]) -> Mapping[Erid, Collection[UUID]]:
+    """Resume what a cap has ended that was raised meanwhile: its worker had decided before it heard of that.
+
+    Answers the objects that are open again with it, each with the batches.
+    """
     late: dict[Erid, set[UUID]] = {}
     revisions: dict[Erid, int] = {}
     for unit in units:
@@ -50,9 +53,11 @@ async def resume_late(connection: Connection, units: Sequence[CommitUnit]) -> No
             revisions[erid] = min(unit.options_revision, revisions.get(erid, unit.options_revision))
     erids = sorted(late)
     columns = [tenant for tenant, _ in erids], [erid for _, erid in erids], [revisions[erid] for erid in erids]
-    for tenant, erid in await connection.fetch(_SQL["newer_options"], *columns):
+    newer = [(row["tenant"], row["erid"]) for row in await connection.fetch(_SQL["newer_options"], *columns)]
+    for tenant, erid in newer:
         await resume(connection, tenant, erid, sorted(late[tenant, erid]))
         await tell_owner(connection, tenant, erid)
+    return {erid: late[erid] for erid in newer}
 
 
 async def load(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[AcceptedBatch]:

@@ -269,6 +269,7 @@ _FILES: Final = {
     "NO_NAME": Reason(_IMPORT, "a row names nobody", "give it first and last name, or the full name"),
     "NO_COMPANY": Reason(_IMPORT, "nothing in a row tells the company", "give it a company or a domain"),
     "NO_VALUE": Reason(_IMPORT, "a row says nothing of its person", "give it an address, a number or another value"),
+    "TOO_LONG": Reason(_IMPORT, "a name, or a company, is longer than any is", "shorten it"),
     "DUPLICATE": Reason(_IMPORT, "the person stands in an earlier line, which counts", "leave one of the lines out"),
     "INVALID_VALUE": Reason(
         _IMPORT, "one value has not the form of its kind; the rest of the row is taken", "mend the value"

@@ -417,6 +417,32 @@ async def test_a_cancelled_one_is_not_resumed_by_a_budget_that_was_raised_before
     assert await announced(rig) == ["batch.finished", "enrichment.settled", "enrichment.completed"]
 
 
+async def test_what_a_commit_opens_again_is_not_announced_as_done(rig: Rig) -> None:
+    """The budget was raised before the worker said that there was none left."""
+    erid = uuid4()
+    capped = msgspec.structs.replace(batch(erid, "ann"), options=Options(budget=Budget(credits=1.0)))
+    plain = batch(erid, "bob")
+    first, second = (await rig.store.accept([capped, plain], [], range(64))).new
+    store = EnrichmentStore(rig.database, decode_contacts)
+    await store.update("default", erid, {"budget.credits": 5.0})
+    await store.seal("default", erid)
+    over, found = (
+        msgspec.json.encode({"email": FieldResult(state)}).decode()
+        for state in (FieldState.OVER_BUDGET, FieldState.FOUND)
+    )
+    rows = [
+        ContactRow(capped.batch_id, 0, 0, "{}", over, (FieldState.OVER_BUDGET,), first.seq),
+        ContactRow(plain.batch_id, 0, 0, "{}", found, (FieldState.FOUND,), second.seq),
+    ]
+    unit = CommitUnit("default", erid, first.partition, 1, rows, options_revision=first.options.revision)
+    await rig.store.commit([unit])
+    enrichment = await store.enrichment("default", erid)
+    assert (enrichment.state, enrichment.progress.contacts_done) == (EnrichmentState.OPEN, 1)
+    assert await announced(rig) == ["batch.finished"], "of the batch that is"
+    (payload,) = await rig.row("select payload->>'batch_id' from outbox")
+    assert payload == str(plain.batch_id)
+
+
 class NotesLoads(PostgresWorkStore):
     """Notes whose batches are wanted to be loaded."""
 

@@ -10,7 +10,7 @@ from des.broker.consumer import AmqpConsumer
 from des.broker.contract import DEAD_QUEUE, INGEST_EXCHANGE, INGEST_QUEUE, Delivery
 from des.broker.publisher import AmqpPublisher
 from des.errors import ConfigError
-from des.limits import MIB
+from des.limits import PREFETCH_LARGE_DELIVERIES, SMALL_DELIVERY_BYTES_MAX
 from des.stack import PrivateRabbitMQ
 from des.testing.service import check_service_contract
 from tests.integration.broker.cable import Cable
@@ -29,7 +29,7 @@ async def publisher(amqp_url: str) -> AsyncIterator[AmqpPublisher]:
 
 @pytest.fixture
 async def consumer(amqp_url: str) -> AsyncIterator[AmqpConsumer]:
-    consumer = AmqpConsumer(amqp_url, prefetch=20, watch_s=0.2)
+    consumer = AmqpConsumer(amqp_url, prefetch=20, prefetch_large=20, watch_s=0.2)
     await consumer.start()
     yield consumer
     await consumer.stop()
@@ -217,28 +217,29 @@ async def test_a_broker_that_restarts_loses_nothing_confirmed(
         got.update(numbers(deliveries))
 
 
-async def test_deliveries_that_would_take_too_much_memory_stay_with_the_broker(
-    amqp_url: str, publisher: AmqpPublisher
-) -> None:
-    """64 MiB lie there, 300 deliveries may be unacknowledged, and a small part of it is held."""
-    bodies = [bytes([number]) * MIB for number in range(64)]
-    for body in bodies:
+async def test_of_large_messages_few_are_held_and_of_small_ones_many(amqp_url: str, publisher: AmqpPublisher) -> None:
+    """Large ones, then enough small ones to be sure of them, then large ones again: in order, each once."""
+    large = [bytes([number]) * (SMALL_DELIVERY_BYTES_MAX + 1) for number in range(40)]
+    small = [b"s%d" % number for number in range(400)]
+    for body in (*large, *small, *large):
         await publisher.publish(INGEST_EXCHANGE, "k", body, content_type=KIND)
-    consumer = AmqpConsumer(amqp_url, bytes_max=4 * MIB, watch_s=0.2)
+    consumer = AmqpConsumer(amqp_url, watch_s=0.2)
     await consumer.start()
     try:
+        await until(lambda: consumer.unacked == PREFETCH_LARGE_DELIVERIES)
         got: list[Delivery] = []
-        most = 0
-        async with asyncio.timeout(60):
-            while len(got) < len(bodies):
-                got += await consumer.take(1, 1)
-                most = max(most, consumer.waiting)
-                consumer.ack(got[-1:])
-                for _ in range(20):  # the broker may send what it wants to
-                    await one_turn()
-        assert [delivery.body for delivery in got] == bodies
+        held: list[int] = []
+        while len(got) < len(large) + 100:
+            got += await take(consumer, 1)
+            consumer.ack(got[-1:])
+            held.append(consumer.waiting)
+        assert max(held[: len(large)]) <= PREFETCH_LARGE_DELIVERIES
+        await until(lambda: consumer.waiting >= 200)
+        while len(got) < len(large) * 2 + len(small):
+            got += await take(consumer, 1)
+            consumer.ack(got[-1:])
+        assert [delivery.body for delivery in got] == [*large, *small, *large]
         assert {delivery.generation for delivery in got} == {1}, "over one connection"
-        assert most < 32
         await until(lambda: consumer.unacked == 0)
     finally:
         await consumer.stop()

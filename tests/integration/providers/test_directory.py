@@ -294,3 +294,19 @@ async def test_the_contract_is_kept(directory: Directory, people: PeopleSearch, 
             [Question("default", contact, fields) for contact in unknown],
         )
     )
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        f"{'x' * 5_000},Doe,Acme,acme.com,a@acme.com,,",
+        f"John,Doe,{'x' * 5_000},,a@gmail.com,,",
+        "John,Doe," + "\u540d" * 1_000 + ",,a@gmail.com,,",
+    ],
+    ids=["name", "company", "Han"],
+)
+async def test_a_name_longer_than_any_index_takes_costs_no_neighbour_its_row(directory: Directory, row: str) -> None:
+    head, *rest = PEOPLE.splitlines()
+    report = await import_people(io.BytesIO("\n".join([head, row, *rest]).encode()), "default", FIELDS, directory)
+    assert (report.imported, report.rejected) == (len(rest), 1)
+    assert [(problem.line, problem.reason) for problem in report.problems if problem.rejected] == [(2, "TOO_LONG")]

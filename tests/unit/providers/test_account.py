@@ -39,7 +39,7 @@ class StoppedClock:
 
 def telling(status: int, headers: Mapping[str, str]) -> Callable[[RawServer], Behaviour]:
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    reply = f"HTTP/1.1 {status} Said\r\n{lines}content-length: 2\r\n\r\n{{}}".encode()
+    reply = f"HTTP/1.1 {status} Said\r\n{lines}content-length: 2\r\n\r\n{{}}".encode(errors="surrogateescape")
 
     def behave(server: RawServer) -> Behaviour:
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -159,3 +159,14 @@ async def test_a_request_that_got_no_answer_counts_and_is_no_longer_in_flight() 
             await transport.send("GET", server.url)
     assert account.limiter.in_flight == 0
     assert account.limiter.delay_s(SystemClock().monotonic()) > 50
+
+
+@pytest.mark.parametrize("text", ["Mon, 01 Jan 99999999999 00:00:00 GMT", "9999-12-31T23:59:59-23:59", "\udcff", "now"])
+@pytest.mark.parametrize("status", [200, 429])
+async def test_a_header_that_cannot_be_read_costs_no_reply(status: int, text: str) -> None:
+    account = Account(SystemClock(), ((1_000, 60.0),), COMMON)
+    headers = {"x-ratelimit-remaining": "9", "x-ratelimit-reset": text, "retry-after": text}
+    for _ in range(12):  # more than are left, were they thought to be in flight still
+        async with vendor(status, headers, account) as (server, transport):
+            assert (await transport.send("GET", server.url)).status == status
+    assert account.limiter.delay_s(SystemClock().monotonic()) == 0
