@@ -45,6 +45,7 @@ class Leases:
         async with self._database.transaction() as connection:
             await connection.execute(_SQL["take_turn"])
             await connection.execute(_SQL["beat"], self._owner, self._lease_s, sharing)
+            await connection.execute(_SQL["set_back"], max(LEASE_S, self._lease_s))
             seen = await connection.fetchrow(_SQL["survey"], self._owner)
             division = await connection.fetchrow(_SQL["division"], self._owner, self._rate_least, self._turn_s)
             await connection.execute(_SQL["fence"], APPLICATION_NAME)

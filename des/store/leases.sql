@@ -16,6 +16,13 @@ set
     sharing = excluded.sharing,
     adopted_at = case when w.sharing = excluded.sharing then w.adopted_at else excluded.adopted_at end;
 
+-- name: set_back
+-- Where the database's clock was set back, what was written before lies in the future: nobody lives longer than a lease
+-- from now on, and nobody has adopted anything yet to come.
+update worker
+set expires_at = clock_timestamp() + make_interval(secs => $1), adopted_at = least(adopted_at, clock_timestamp())
+where expires_at > clock_timestamp() + 2 * make_interval(secs => $1);
+
 -- name: survey
 -- Live workers, and what this one holds. Read before `bury`, which must not see more of the dead than this does.
 select (select count(*) from worker where expires_at > clock_timestamp()) as workers,

@@ -38,6 +38,15 @@ async def test_a_new_worker_gets_what_the_others_give_back_each_under_a_new_epoc
     assert all(epoch == old[partition] + 1 for share in shares[1:] for partition, epoch in share.held.items())
 
 
+async def test_a_clock_that_is_set_back_keeps_no_dead_worker_alive(database: Database) -> None:
+    dead, heir = Leases(database, uuid4()), Leases(database, uuid4())
+    await dead.acquire_fair_share()
+    async with database.connection() as connection:
+        await connection.execute("update worker set expires_at = expires_at + interval '1 hour'")
+        await heir.acquire_fair_share()
+        assert await connection.fetchval("select bool_and(expires_at < now() + interval '20 seconds') from worker")
+
+
 async def test_many_workers_at_once_never_hold_the_same_partition(database: Database) -> None:
     workers = [Leases(database, uuid4()) for _ in range(8)]
     for _ in range(3):
