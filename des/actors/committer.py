@@ -7,6 +7,7 @@ batch or its object is not what it should be: its aggregator fails and is tried 
 """
 
 import asyncio
+import contextlib
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
@@ -18,7 +19,7 @@ from des.contact import FieldResult, FieldState
 from des.errors import CommitUnknown, TransientError, Unstorable
 from des.ledger import Settlement, as_unstorable, without_answer, without_lesson
 from des.lifecycle import TaskOwner
-from des.limits import COMMIT_GROUP_CONTACTS_MAX
+from des.limits import COMMIT_GROUP_CONTACTS_MAX, STOP_S
 from des.message import JSON
 from des.store.contract import Commit, CommitUnit, ContactRow, Refused, WorkStore
 from des.telemetry import Event, logger
@@ -67,6 +68,11 @@ class Committer:
         self._waiting: deque[Entry] = deque()
         self._wake = asyncio.Event()
         self._enough = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.landing = asyncio.Event()
+        """Cleared while Postgres takes no commit: no call should be paid for whose answer cannot be kept."""
+        self.landing.set()
         self._is_urgent = False
         self._tasks = TaskOwner(self.name, vital=True)
         self._taken_at = 0.0
@@ -82,7 +88,14 @@ class Committer:
         self._tasks.spawn(self._run(), "commit")
 
     async def stop(self) -> None:
-        """Stop committing; what is not committed is still open in Postgres."""
+        """Commit what waits, for STOP_S at most, then stop; what is not committed is still open in Postgres.
+
+        It stops last of the engine: what the last calls were answered has been paid for.
+        """
+        self._enough.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_S):
+                await self._idle.wait()
         await self._tasks.close()
         self._waiting.clear()
         self.contacts_waiting = 0
@@ -98,6 +111,7 @@ class Committer:
     def submit(self, unit: CommitUnit, aggregator: Aggregator) -> None:
         """Queue a unit; the aggregator hears `committed`, or its keeper that it is stale."""
         self._waiting.append((unit, aggregator))
+        self._idle.clear()
         self.contacts_waiting += len(unit.rows)
         self._is_urgent = self._is_urgent or not unit.rows
         self._wake.set()
@@ -114,6 +128,7 @@ class Committer:
                 await self._commit(self._take())
                 self._observe(self._clock.monotonic() - self._taken_at)
                 self._taken_at = 0.0
+            self._idle.set()
 
     def _is_enough(self) -> bool:
         """Whether a commit is worth its round trips: a group of some size, or most of what is under way.
@@ -183,10 +198,17 @@ class Committer:
         retried, delay_s = False, RETRY_FIRST_S
         while True:
             try:
-                return await self._store.commit(units, refused, retried=retried)
+                commit = await self._store.commit(units, refused, retried=retried)
             except TransientError as error:
+                self.landing.clear()
                 retried = retried or isinstance(error, CommitUnknown)
                 log.warning(Event.COMMIT_RETRIED, units=len(units), error=str(error), may_have_landed=retried)
+            except Unstorable:
+                self.landing.set()
+                raise
+            else:
+                self.landing.set()
+                return commit
             await self._clock.sleep(delay_s)
             delay_s = min(RETRY_MAX_S, delay_s * 2)
 

@@ -225,6 +225,7 @@ class App:
             drain_s=lambda: drain_s(settings, dispatchers, clock.monotonic() - self._stopped_at),
         )
         engine.allot(None)
+        claimer.landing = engine.committer.landing
         router = engine.router
         later = [one for one in dispatchers if isinstance(one, PaidDispatcher) and one.answers_later]
         late = LateAnswers(later, PostgresJobs(database, self._owner), clock)

@@ -22,6 +22,8 @@ class Claimer:
 
     def __init__(self, ledger: Ledger) -> None:
         """Take the ledger that decides."""
+        self.landing: asyncio.Event | None = None
+        """Claims wait while this is not set: commits fail, and what is paid for now could not be kept soon."""
         self._ledger = ledger
         self._waiting: deque[tuple[Sequence[Claim], asyncio.Future[Sequence[Decision]]]] = deque()
         self._wake = asyncio.Event()
@@ -50,6 +52,8 @@ class Claimer:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting:
+                if self.landing is not None:
+                    await self.landing.wait()
                 await self._decide(self._take())
 
     def _take(self) -> list[tuple[Sequence[Claim], "asyncio.Future[Sequence[Decision]]"]]:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from des.clock import Clock
 from des.ledger import Job
+from des.providers.ask import Asker
 from des.providers.contract import NOT_READY, Collects, Outcome, OutcomeKind, Provider
 from des.providers.paying import Paying
 from des.providers.polls import Polls
@@ -98,10 +99,17 @@ class Collector:
         """Look at that time (seconds since the epoch), or let its contact wait no longer."""
         now = self._clock.monotonic()
         one.waits_until = one.waits_until or now + self._wait_s
-        if now < one.waits_until:
+        if now < one.waits_until and not one.ask.asker.withdraws:
             self._polls.put(one, handle, min(poll_at - self._clock.time(), one.waits_until - now))
         else:
             self._give_up(one, handle, poll_at or self._clock.time() + POLL_AGAIN_S)
+
+    def withdraw(self, asker: Asker) -> Sequence[Paying]:
+        """Wait no longer for an asker's jobs, and answer them; `late` looks for what becomes of them."""
+        mine = [one for one in self._polls.waiting()[1] if one.ask.asker is asker]
+        for one in mine:
+            self._polls.take_out(one.call_id)
+        return mine
 
     def deliver(self, job: Job, outcome: Outcome) -> bool:
         """Take an answer that the vendor has sent by itself; False where nobody waits for it here."""

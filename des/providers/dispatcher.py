@@ -286,10 +286,15 @@ class Dispatcher:
             retry_at = self._clock.time() + RETRY_FIRST_S * (1 + self._random.random())
             return [Outcome(OutcomeKind.RATE_LIMITED, reason=error.reason, retry_at=retry_at)] * len(questions)
         except asyncio.CancelledError:
-            if not self._overdue.is_cause(slot):
+            if self._overdue.is_cause(slot):
+                log.warning(Event.PROVIDER_FAILED, provider=self.traits.name, error="long over its deadline: cancelled")
+                return self._no_answer("OVERDUE", len(questions))
+            if slot.cancelling():
                 raise
-            log.warning(Event.PROVIDER_FAILED, provider=self.traits.name, error="long over its deadline: cancelled")
-            return self._no_answer("OVERDUE", len(questions))
+            log.exception(
+                Event.PROVIDER_FAILED, provider=self.traits.name, error="it has cancelled something of its own"
+            )
+            return self._no_answer("CANCELLED", len(questions))
         except Exception as error:
             log.exception(Event.PROVIDER_FAILED, provider=self.traits.name, error=str(error))
             return self._no_answer(type(error).__name__, len(questions))

@@ -47,7 +47,7 @@ import msgspec
 from des.clock import Clock
 from des.config_problems import Problems
 from des.config_providers import HttpProviderConfig, OutcomeRule, RequestConfig, ValueConfig
-from des.contact import FieldType
+from des.contact import FREE, FieldType
 from des.errors import ConfigError
 from des.providers.account import Account
 from des.providers.contract import MISS, FieldTypes, Outcome, OutcomeKind, Question, Replay, Traits, Value
@@ -165,16 +165,29 @@ class HttpProvider:
     def _judge(self, reply: Reply, country: str) -> Outcome:
         """What the reply means: the first rule that fits, else what its status means."""
         document, readable = _decoded(reply.body)
-        kind, reason = STATUSES.kind(reply.status), ""
+        kind, reason = self._kind(reply.status), ""
         for rule in self._rules:
             if rule.fits(reply.status, document):
                 kind, reason = rule.kind, rule.reason
                 break
         if kind is not OutcomeKind.FOUND:
-            return MISS if kind is OutcomeKind.MISS else refused(kind, reply, self._clock.time(), reason=reason)
+            if kind is OutcomeKind.MISS:
+                return self._missed(document)
+            return refused(kind, reply, self._clock.time(), reason=reason)
         if not readable:
             return unreadable("NOT_JSON", paid=self._paid)
         return self._found(document, country)
+
+    def _kind(self, status: int) -> OutcomeKind:
+        """What a status means by itself: what a server has charged that could not end a call, nobody knows."""
+        if status // 100 == 5 and status != _NOT_TAKEN:
+            return OutcomeKind.UNKNOWN if self._paid else OutcomeKind.TRANSIENT
+        return STATUSES.kind(status)
+
+    def _missed(self, document: Any, reason: str = "") -> Outcome:
+        """Nothing was found, which may have cost something."""
+        cost = _number(self._cost.read(document), FREE) if self._cost else FREE
+        return Outcome(OutcomeKind.MISS, reason=reason, cost=cost) if cost or reason else MISS
 
     def _found(self, document: Any, country: str) -> Outcome:
         values: dict[str, Value] = {}
@@ -183,7 +196,8 @@ class HttpProvider:
             if value is not None:
                 values[field.name] = value
         if not values:
-            return MISS if not any(field.holds(document) for field in self._fields) else _INVALID_VALUE
+            is_wrong = any(field.holds(document) for field in self._fields)
+            return self._missed(document, "INVALID_VALUE" if is_wrong else "")
         return Outcome(
             OutcomeKind.FOUND,
             values,
@@ -192,7 +206,8 @@ class HttpProvider:
         )
 
 
-_INVALID_VALUE = Outcome(OutcomeKind.MISS, reason="INVALID_VALUE")
+_NOT_TAKEN = 503
+"""Service Unavailable (RFC 9110, 15.6.4): the request was not handled."""
 _NO_PATH = Path("nothing", "")
 _NO_REQUEST = RequestTemplate(RequestConfig(url="https://nowhere.invalid/"), "", {})
 """They stand in for what does not parse, while the rest of the description is looked at."""

@@ -68,6 +68,8 @@ REPLAY_LOOK_S = 5.0
 
 REFUSALS = (OutcomeKind.RATE_LIMITED, OutcomeKind.QUOTA_EXHAUSTED, OutcomeKind.UNAUTHORIZED)
 """What a vendor says to everybody who asks now. No set: an enum's hash is Python's, its identity is not."""
+FAILURES = (OutcomeKind.TRANSIENT, OutcomeKind.UNKNOWN)
+"""What the breaker counts. Who only ever gets no answer is not asked on, each time at the price of a held call."""
 NO_PERSON = Outcome(OutcomeKind.INVALID_INPUT, reason="NO_IDENTITY: nothing says who the person is")
 UNSTORABLE = Outcome(OutcomeKind.INVALID_INPUT, reason="UNSTORABLE: the ledger cannot keep the question")
 NOT_COLLECTED = Outcome(OutcomeKind.UNKNOWN, reason="PENDING_WITHOUT_COLLECT")
@@ -103,6 +105,7 @@ class PaidDispatcher(Dispatcher):
         )
         self._loads = Loads(provider.traits, clock)
         self._to_claim = asyncio.Event()
+        self._collecting: asyncio.Task[None] | None = None
         self._sent = 0
         self._hearing = Hearing()
         self._room = Room()
@@ -146,15 +149,17 @@ class PaidDispatcher(Dispatcher):
         await super().start()
         self._tasks.spawn(self._claim_ahead(), "claim")
         if self.answers_later:
-            self._tasks.spawn(self.collector.run(), "collect")
+            self._collecting = self._tasks.spawn(self.collector.run(), "collect")
 
     async def stop(self) -> None:
         """See Dispatcher; open claims and handles are in Postgres."""
         self._closing = True
         self._to_claim.set()
+        if self._collecting is not None:
+            self._collecting.cancel()  # it would never end by itself
         await super().stop()
+        self._give_up(self._loads.withdraw())
         self._twins.clear()
-        self._loads.withdraw()
         self._hearing.tell()
         self.collector.clear()
 
@@ -164,9 +169,17 @@ class PaidDispatcher(Dispatcher):
         self._to_claim.set()
 
     def withdraw(self, asker: Asker) -> None:
-        """See Dispatcher; what is claimed and not sent yet is not sent."""
+        """See Dispatcher; what is claimed and not sent yet is not sent, and what is answered later not waited for."""
         super().withdraw(asker)
         self._give_up(self._loads.withdraw(asker))
+        for one in self.collector.withdraw(asker):
+            self._look_again(one, 0.0)
+        for key, twins in self._twins.items():
+            mine = [each for each in twins if each.ask.asker is asker]
+            if mine:
+                self._twins[key] = [each for each in twins if each.ask.asker is not asker]
+            for each in mine:
+                self._ask_again(each, 0.0)
 
     # ---- claims --------------------------------------------------------------------------------------------------
 
@@ -329,7 +342,7 @@ class PaidDispatcher(Dispatcher):
         if one.is_replay:
             outcome = as_first_asked(outcome, self.traits)
         self.outcomes[outcome.kind.value] += 1
-        failed = outcome.kind is OutcomeKind.TRANSIENT
+        failed = outcome.kind in FAILURES
         self._tell_gate(failed=failed, answered=outcome.kind not in REFUSALS, reason=outcome.reason)
         # That a replay was refused or failed says nothing of the call that it repeats: that may have been charged. Nor
         # does the failure of a job whose vendor took its credits when it was sent.
@@ -475,6 +488,9 @@ class PaidDispatcher(Dispatcher):
         """End the question: an error is not a miss, so nobody else is paid for it; a later answer is found yet."""
         pending = Outcome(OutcomeKind.PENDING, handle=handle, poll_at=poll_at)
         one.ask.asker.settle([self._terms.settlement(one, pending, CallState.PENDING)])
+        if one.ask.asker.withdraws:
+            self._look_again(one, 0.0)
+            return
         outcome = Outcome(OutcomeKind.PENDING, reason=f"STILL_WAITING {one.call_id}", call_id=one.call_id)
         for each in self._with_twins(one):
             self._hearing.add(each.ask, each.index, outcome)

@@ -12,12 +12,16 @@ from des.providers.fault import CallFailed, Fault, MaybeSent, NotSent
 from des.providers.rate_headers import retry_after
 from des.providers.transport import Reply
 
+_OF_A_GATEWAY = (502, 504)
+"""Bad Gateway and Gateway Timeout (RFC 9110, 15.6.3 and 15.6.5)."""
+
 
 @dataclass(frozen=True, slots=True)
 class StatusMap:
     """Outcome by status: the exact one, else that of its hundred (5 for 5xx), else `otherwise`.
 
-    2xx is in the map only where the body has no say.
+    2xx is in the map only where the body has no say. What a gateway says in place of the vendor (502, 504) is no answer
+    of the vendor: it may have done what it was asked for, and charged it.
     """
 
     exact: Mapping[int, OutcomeKind] = field(default_factory=dict)
@@ -27,6 +31,8 @@ class StatusMap:
     def kind(self, status: int) -> OutcomeKind:
         """What the status alone means."""
         found = self.exact.get(status)
+        if found is None and status in _OF_A_GATEWAY:
+            return OutcomeKind.UNKNOWN
         return found if found is not None else self.hundreds.get(status // 100, self.otherwise)
 
 

@@ -21,8 +21,8 @@ from des.telemetry import Event, logger
 
 log = logger(__name__)
 
-RETRY_AFTER_S_MAX = 32 * 86_400.0
-"""A month and a day: what a vendor's longest period may still make wait."""
+RETRY_AFTER_S_MAX = 86_400.0
+"""Whatever was said, a provider is looked at daily."""
 POLL_AFTER_S_MAX = 86_400.0
 """Jobs are looked at daily at least, whatever was said."""
 TEXT_CHARS_MAX = 1_000

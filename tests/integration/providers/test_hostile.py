@@ -1,11 +1,8 @@
 """Whatever a vendor says, and whoever is asked for: what was paid is settled, neighbours are answered, all goes on."""
 
-import asyncio
 import dataclasses
 import math
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,29 +14,29 @@ from des.clock import SystemClock
 from des.contact import Contact, FieldResult, FieldState
 from des.ledger import Amount, Answer, CallState, Claim, Key, Settlement, Verdict, new_call_id
 from des.limits import HANDLE_BYTES_MAX
-from des.providers.contract import Outcome, OutcomeKind, Provider, Question, Replay, Traits, Value
-from des.providers.dispatcher import Dispatcher
+from des.providers.contract import Outcome, OutcomeKind, Question, Value
 from des.providers.late import LateAnswers
 from des.providers.paid import PaidDispatcher
 from des.providers.paying import Terms
 from des.sandbox.server import Sandbox
-from des.store.contract import partition_of
 from des.store.jobs import PostgresJobs
-from des.store.ledger import orphan
 from des.store.postgres import Database
 from des.store.stalls import PostgresStalls
-from des.testing.sandbox import sandbox_thread
-from tests.faults.money_office import PEOPLE, SEED, Office, pays, plain_ledger
-
-FIELD = "professional_email"
-ERID = UUID(int=1)
-PARTITION = partition_of("default", ERID)
-CREDIT = 1_000_000
-GOOD = {FIELD: Value("a@example.com")}
-TRAITS = Traits("says", frozenset({FIELD}), paid=True, prices={FIELD: 2.0}, attempts_max=1)
-JOHN, JANE, JACK = (
-    Contact(first_name=name, last_name="Doe", company_domain="acme.com") for name in ("J", "Ja", "Jack")
+from tests.faults.money_office import plain_ledger
+from tests.integration.providers.saying import (
+    CREDIT,
+    ERID,
+    FIELD,
+    GOOD,
+    JACK,
+    JANE,
+    JOHN,
+    TRAITS,
+    Says,
+    at_work,
+    states,
 )
+
 LONG = "\u540d" * 900  # 2,700 bytes of UTF-8, and no two of a word alike enough for an index to compress them
 
 
@@ -61,63 +58,6 @@ def deep(levels: int) -> Any:
     for _ in range(levels):
         found = [found]
     return found
-
-
-class Says:
-    """A vendor of which each person's answer is given by first name; everybody else is found."""
-
-    def __init__(self, said: Mapping[str, Any], *, collects: Sequence[Outcome] = (), paid: bool = True) -> None:
-        self.traits = TRAITS if paid else dataclasses.replace(TRAITS, paid=False)
-        self._said = said
-        self._collects = list(collects)
-
-    async def start(self) -> None:
-        """Nothing is opened."""
-
-    async def stop(self) -> None:
-        """Nothing is open."""
-
-    async def ask(self, questions: Sequence[Question]) -> Sequence[Outcome]:
-        """Say it."""
-        found = Outcome(OutcomeKind.FOUND, GOOD, cost=2.0)
-        return [self._said.get(question.contact.first_name, found) for question in questions]
-
-    async def collect(self, handles: Sequence[str]) -> Sequence[Outcome]:
-        """Say what is said later."""
-        return [self._collects.pop(0) if self._collects else Outcome(OutcomeKind.PENDING) for _ in handles]
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    """An office has one; nobody calls it here."""
-    with sandbox_thread(PEOPLE, SEED) as thread:
-        yield thread.sandbox
-
-
-@asynccontextmanager
-async def at_work(
-    database: Database, sandbox: Sandbox, vendor: Provider, epoch: int = 1, **terms: Any
-) -> AsyncIterator[Office]:
-    """A worker that buys from this vendor."""
-    ways = pays if vendor.traits.paid else partial(_is_free, vendor)
-    office = Office(database, sandbox, vendor, plain_ledger, terms=Terms(**terms), ways=ways, epoch=epoch)
-    await office.start()
-    try:
-        yield office
-    finally:
-        await office.stop()
-
-
-def _is_free(vendor: Provider, *_: object) -> Dispatcher:
-    """The way to a vendor that charges nothing, whatever it says."""
-    return Dispatcher(vendor, SystemClock())
-
-
-async def states(office: Office) -> Mapping[str, int]:
-    """Calls of the ledger by state."""
-    async with office.database.connection() as connection:
-        rows = await connection.fetch("select state, count(*)::int as n from call group by state")
-    return {row["state"]: row["n"] for row in rows}
 
 
 def test_the_long_name_is_more_than_an_index_takes() -> None:
@@ -395,78 +335,3 @@ async def test_a_settlement_that_postgres_refuses_costs_no_neighbour_its_own(
         assert [one.state for one in results] == [FieldState.FOUND] * 2
         charged = await office.value("select array_agg(charged::int order by charged) from call")
         assert charged == ([0, 2 * CREDIT] if spoilt == "amount" else [2 * CREDIT] * 2)
-
-
-class Replayed(Says):
-    """Sent a question twice: the first sending fails when it is told to, the second is answered."""
-
-    def __init__(self, first: Outcome) -> None:
-        super().__init__({})
-        self.traits = dataclasses.replace(self.traits, replay=Replay.FREE_FOR_LIFE)
-        self.asked = 0
-        self.fails = asyncio.Event()
-        self.answers = asyncio.Event()
-        self._first = first
-
-    async def ask(self, questions: Sequence[Question]) -> Sequence[Outcome]:
-        """Say it when it is time."""
-        self.asked += 1
-        if self.asked > 1:
-            await self.answers.wait()
-            return await super().ask(questions)
-        await self.fails.wait()
-        return [self._first] * len(questions)
-
-
-@pytest.mark.parametrize("first", [OutcomeKind.TRANSIENT, OutcomeKind.UNKNOWN, OutcomeKind.QUOTA_EXHAUSTED])
-async def test_what_a_frozen_worker_did_not_hear_says_nothing_of_its_successors_call(
-    database: Database, sandbox: Sandbox, first: OutcomeKind
-) -> None:
-    vendor = Replayed(Outcome(first))
-    async with at_work(database, sandbox, vendor) as frozen:
-        await frozen.ask(ERID, [JOHN])
-        await frozen.holds(lambda: vendor.asked == 1)
-        async with at_work(database, sandbox, vendor, epoch=2) as successor:
-            await successor.holds(lambda: vendor.asked == 2)
-            vendor.fails.set()
-            await frozen.holds(lambda: not frozen.dispatcher.in_flight and frozen.engine.committer.groups > 0)
-            assert await states(successor) == {"claimed": 1}
-            vendor.answers.set()
-            await successor.finished(1)
-            (result,) = await successor.results()
-            assert await states(successor) == {"settled": 1}
-            assert await successor.value("select array[spent, reserved] from budget where scope = 'tenant'") == [
-                2 * CREDIT,
-                0,
-            ]
-    assert result.cost == 2.0
-
-
-async def test_a_frozen_worker_is_told_from_another_with_the_same_epoch(database: Database, sandbox: Sandbox) -> None:
-    """Epochs are those of partitions: that of a successor in another partition may be the same number."""
-    other = next(UUID(int=n) for n in range(2, 500) if partition_of("default", UUID(int=n)) != PARTITION)
-    vendor = Replayed(Outcome(OutcomeKind.TRANSIENT))
-    frozen, successor = (
-        Office(database, sandbox, vendor, plain_ledger, terms=Terms(), partitions=[partition])
-        for partition in (PARTITION, partition_of("default", other))
-    )
-    await frozen.start()
-    await successor.start()
-    try:
-        await frozen.ask(ERID, [JOHN])
-        await frozen.holds(lambda: vendor.asked == 1)
-        third = uuid4()
-        await frozen.execute("update lease set owner = $1, epoch = 2 where partition = $2", third, PARTITION)
-        await orphan(database, third, PARTITION, 2)
-        await successor.ask(other, [JOHN])
-        await successor.holds(lambda: vendor.asked == 2)
-        vendor.fails.set()
-        await frozen.holds(lambda: not frozen.dispatcher.in_flight and frozen.engine.committer.groups > 0)
-        assert await states(successor) == {"claimed": 1}
-        vendor.answers.set()
-        await successor.finished(1)
-        assert await states(successor) == {"settled": 1}
-        assert await successor.value("select spent::int from budget where scope = 'tenant'") == 2 * CREDIT
-    finally:
-        await frozen.stop()
-        await successor.stop()

@@ -236,3 +236,26 @@ async def test_a_job_that_ends_without_an_answer_is_released_unless_it_was_charg
         assert await office.value("select reserved from budget where scope = 'tenant'") == (
             CREDIT if charged_when_sent else 0
         )
+
+
+async def test_a_cancel_ends_what_is_answered_later_and_others_wait_on(waiting: Waiting, sandbox: Sandbox) -> None:
+    """Of two enrichments that wait for one job the one is cancelled, and the job answers the other."""
+    sandbox.desk.books["fullenrich"].ready_after_s = 3_600.0
+    async with waiting.office(wait_s=NEVER_S) as office:
+        await office.ask(ERID, [JOHN])
+        await office.fetched("select count(*)::int from call where state = 'pending'", 1)
+        await office.ask(OTHER_ERID, [JOHN])
+        await office.holds(lambda: office.dispatcher.waiting == 0)
+        await EnrichmentStore(office.database, decode_contacts).cancel("default", ERID)
+        await office.finished(1)
+        (cancelled,) = await office.results()
+        assert (cancelled.state, cancelled.reason) == (FieldState.CANCELLED, "CANCELLED")
+        await office.execute(
+            "insert into delivery (provider, handle, outcome) select provider, handle, $1::jsonb from call",
+            '{"kind": "found", "values": {"professional_email": {"value": "john.doe@sayprimer.com"}}, "cost": 1}',
+        )
+        await office.execute("select pg_notify('des_delivered', 'fullenrich')")
+        await office.finished(2)
+        _, found = await office.results()
+        assert (found.state, found.value) == (FieldState.FOUND, "john.doe@sayprimer.com")
+        assert await office.value("select charged::int from call") == CREDIT

@@ -104,6 +104,22 @@ def test_statuses_mean_what_http_says(status: int, kind: OutcomeKind) -> None:
     assert judged(status, FOUND).kind is kind
 
 
+@pytest.mark.parametrize(("status", "kind"), [(500, "unknown"), (502, "unknown"), (503, "transient"), (504, "unknown")])
+def test_what_a_server_has_charged_that_could_not_end_a_call_nobody_knows(status: int, kind: str) -> None:
+    assert judged(status, FOUND, paid=True).kind == kind
+    assert judged(status, FOUND).kind is OutcomeKind.TRANSIENT
+
+
+@pytest.mark.parametrize(
+    ("status", "email", "reason"), [(200, None, ""), (200, "no address", "INVALID_VALUE"), (404, None, "")]
+)
+def test_a_miss_costs_what_its_answer_says(status: int, email: str | None, reason: str) -> None:
+    document = {"data": {"email": email}, "cost": 3}
+    outcome = judged(status, document, paid=True, price=3.0, cost_path="cost")
+    assert (outcome.kind, outcome.cost, outcome.reason) == (OutcomeKind.MISS, 3.0, reason)
+    assert judged(status, document, paid=True, price=3.0).cost == 0.0
+
+
 @pytest.mark.parametrize("document", [{}, {"data": None}, {"data": {"email": ""}}, {"data": {"email": None}}, [], b""])
 def test_success_without_a_value_is_a_miss(document: object) -> None:
     assert judged(200, document) == Outcome(OutcomeKind.MISS)
