@@ -10,6 +10,7 @@ import typer
 
 from des.cli.options import ConfigFile, JsonFlag
 from des.cli.output import Output, counted
+from des.limits import COST_MAX
 
 if TYPE_CHECKING:
     from des.store.audit import Books
@@ -55,9 +56,12 @@ def resolve(  # noqa: PLR0917 - Typer passes them by name
     call_id: Annotated[UUID, typer.Argument(metavar="CALL_ID", help="A held call, as `des audit` lists it.")],
     charged: Annotated[
         float | None,
-        typer.Option("--charged", min=0, metavar="CREDITS", help="The vendor took so many for it."),
+        typer.Option("--charged", min=0, max=COST_MAX, metavar="CREDITS", help="The vendor took so many for it."),
     ] = None,
     not_charged: Annotated[bool, typer.Option("--not-charged", help="The vendor took nothing for it.")] = False,
+    beyond_reserved: Annotated[
+        bool, typer.Option("--beyond-reserved", help="It took more than was set aside, which a cap had not counted on.")
+    ] = False,
     ask_again: Annotated[
         bool, typer.Option("--ask-again", help="Ask the same again, at its own price, for the contacts that lack it.")
     ] = False,
@@ -67,8 +71,10 @@ def resolve(  # noqa: PLR0917 - Typer passes them by name
     """End a held call as you found it in the vendor's own account: charged, or not."""
     if (charged is None) is not not_charged:
         raise typer.BadParameter("say either --charged CREDITS or --not-charged")
+    if charged and charged * MILLION < 1:
+        raise typer.BadParameter("the ledger counts millionths of a credit; say --not-charged for nothing")
     output = Output(as_json)
-    resolution = asyncio.run(_resolve(config, call_id, charged, ask_again=ask_again))
+    resolution = asyncio.run(_resolve(config, call_id, charged, ask_again=ask_again, beyond_reserved=beyond_reserved))
     output.document(_resolution_document(resolution))
     output.say(
         f"call {call_id} at {resolution.provider}: {_credits(resolution.charged)} charged, "
@@ -77,14 +83,16 @@ def resolve(  # noqa: PLR0917 - Typer passes them by name
     )
 
 
-async def _resolve(config: Path | None, call_id: UUID, charged: float | None, *, ask_again: bool) -> "Resolution":
+async def _resolve(
+    config: Path | None, call_id: UUID, charged: float | None, *, ask_again: bool, beyond_reserved: bool
+) -> "Resolution":
     from des.cli.database import connected
     from des.ledger import millionths
     from des.store.late import resolve as end
 
     amount = None if charged is None else millionths(charged)
     async with connected(config) as database:
-        return await end(database, call_id, amount, ask_again=ask_again)
+        return await end(database, call_id, amount, ask_again=ask_again, beyond_reserved=beyond_reserved)
 
 
 def _bills(billed: Sequence[str]) -> dict[str, int]:

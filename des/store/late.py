@@ -48,10 +48,13 @@ async def expect(connection: Connection, units: Sequence[CommitUnit]) -> None:
         await connection.execute(_SQL["expect"], *map(list, zip(*sorted(waiting), strict=True)))
 
 
-async def resolve(database: Database, call_id: UUID, charged: int | None, *, ask_again: bool) -> Resolution:
+async def resolve(
+    database: Database, call_id: UUID, charged: int | None, *, ask_again: bool, beyond_reserved: bool = False
+) -> Resolution:
     """End a held call as a person says: charged so many millionths of a credit, or (None) not at all.
 
-    Its charge is put on the receipt of a contact that had waited for it. With `ask_again` the question is asked anew,
+    More than was reserved only where `beyond_reserved` says that this is meant. Its charge is put on the receipt of a
+    contact that had waited for it. With `ask_again` the question is asked anew,
     at its own price. Raises NotFound, InvalidInput (CALL_NOT_HELD, CHARGED_TOO_MUCH), StoreUnavailable, CommitUnknown.
     """
     async with database.transaction() as connection:
@@ -63,7 +66,7 @@ async def resolve(database: Database, call_id: UUID, charged: int | None, *, ask
                 "CALL_NOT_HELD", f"call {call_id} is {call['state']}: only one that is held can be resolved"
             )
         reserved = Amount(call["reserved"], call["reserved_money"])
-        amount = _amount(charged, reserved)
+        amount = _amount(charged, reserved, beyond_reserved=beyond_reserved)
         state = CallState.RELEASED if charged is None else CallState.SETTLED
         own = (call["tenant"], call["erid"])
         waiting = await connection.fetch(_SQL["waiting_for"], call_id)
@@ -78,7 +81,7 @@ async def resolve(database: Database, call_id: UUID, charged: int | None, *, ask
         changes = Changes()
         changes.settle(scopes_of(call["tenant"], call["provider"], call["erid"]), reserved, amount)
         await changes.write(connection)
-    released = reserved.credits - amount.credits
+    released = max(0, reserved.credits - amount.credits)
     return Resolution(call_id, call["provider"], call["erid"], amount.credits, released, asking)
 
 
@@ -151,13 +154,14 @@ async def _put_on_receipt(connection: Connection, call_id: UUID, erid: Erid, pro
         await connection.execute(_SQL["touch"], *erid)
 
 
-def _amount(charged: int | None, reserved: Amount) -> Amount:
+def _amount(charged: int | None, reserved: Amount, *, beyond_reserved: bool) -> Amount:
     """Credits that a person says were charged, with their share of the money that was reserved."""
     if charged is None:
         return NOTHING
-    if charged > reserved.credits:
+    if charged > reserved.credits and not beyond_reserved:
         raise InvalidInput(
             "CHARGED_TOO_MUCH",
-            f"{charged / MILLION:g} credits are more than the {reserved.credits / MILLION:g} reserved for the call",
+            f"{charged / MILLION:g} credits are more than the {reserved.credits / MILLION:g} reserved for the call; "
+            "say --beyond-reserved where that is so",
         )
     return Amount(charged, reserved.money * charged // reserved.credits if reserved.credits else 0)

@@ -245,7 +245,7 @@ _COMMANDS: Final = {
     "CHARGED_TOO_MUCH": Reason(
         ("`des audit resolve`",),
         "`--charged` says more than was reserved for the call",
-        "say at most what `des audit` shows as reserved",
+        "look again; with `--beyond-reserved` it is taken",
     ),
 }
 

@@ -86,6 +86,8 @@ def test_held_calls_are_listed_and_ended_by_hand(database_url: str) -> None:
     resolve = ("audit", "resolve", str(call_id))
     assert des(*resolve, "--charged", "1", "--not-charged", settings=settings).returncode == 2
     assert error(des(*resolve, "--charged", "3", "--json", settings=settings))["reason"] == "CHARGED_TOO_MUCH"
+    for nonsense in ("inf", "1e-9", "-1"):
+        assert des(*resolve, "--charged", nonsense, settings=settings).returncode == 2
     ended = document(des(*resolve, "--charged", "1", "--json", settings=settings))
     assert (ended["charged"], ended["released"], ended["asking_again"]) == (1.0, 1.0, 0)
     assert error(des(*resolve, "--not-charged", "--json", settings=settings))["reason"] == "CALL_NOT_HELD"
@@ -96,6 +98,12 @@ def test_held_calls_are_listed_and_ended_by_hand(database_url: str) -> None:
     assert (books["agree"], books["held"]) == (True, [])
     assert [one["why"] for one in books["without_receipt"]] == ["by hand: charged 1"]
     assert des("audit", "--billed", "pdl=2", settings=settings).returncode == 1
+    dear = uuid4()
+    asyncio.run(hold(database_url, dear))
+    beyond = ("audit", "resolve", str(dear), "--charged", "7", "--beyond-reserved", "--json")
+    ended = document(des(*beyond, settings=settings))
+    assert (ended["charged"], ended["released"]) == (7.0, 0.0)
+    assert document(des("audit", "--billed", "pdl=8", "--json", settings=settings))["agree"]
     assert "--billed takes PROVIDER=CREDITS" in des("audit", "--billed", "pdl", settings=settings).stderr
 
 
@@ -111,7 +119,10 @@ async def hold(database_url: str, call_id: UUID) -> None:
         )
         for scope, name in (("tenant", ""), ("provider", "pdl"), ("erid", str(call_id))):
             await connection.execute(
-                "insert into budget (tenant, scope, name, reserved) values ('default', $1, $2, 2000000)", scope, name
+                "insert into budget as b (tenant, scope, name, reserved) values ('default', $1, $2, 2000000)"
+                " on conflict (tenant, scope, name) do update set reserved = b.reserved + excluded.reserved",
+                scope,
+                name,
             )
     finally:
         await connection.close()
