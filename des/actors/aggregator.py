@@ -41,6 +41,9 @@ class Asks(Protocol):
     def withdraw(self, asker: "Aggregator") -> None:
         """Give back its questions that are not asked yet."""
 
+    def abandon(self, asker: "Aggregator") -> None:
+        """Give back those whose answer is waited for beside calls that are out."""
+
 
 class Commits(Protocol):
     """The committer."""
@@ -263,6 +266,7 @@ class Aggregator:
             case Cancel():
                 aggregate.cancel()
                 self._withdraw()
+                self._abandon()
             case _:
                 assert_never(mail)
         return 0
@@ -271,6 +275,10 @@ class Aggregator:
         self.withdraws = True
         for dispatcher in self._parts.dispatchers.values():
             dispatcher.withdraw(self)
+
+    def _abandon(self) -> None:
+        for dispatcher in self._parts.dispatchers.values():
+            dispatcher.abandon(self)
 
     def _perform(self) -> None:
         effects = self._aggregate.take_effects()

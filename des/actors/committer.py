@@ -98,6 +98,7 @@ class Committer:
                 await self._idle.wait()
         await self._tasks.close()
         self._waiting.clear()
+        self._idle.set()
         self.contacts_waiting = 0
 
     def measure(self, observe: Callable[[float], None]) -> None:

@@ -163,6 +163,9 @@ class Dispatcher:
             heapq.heapify(self._later)
             _give_back([(ask, 0, ask.size) for _, _, ask in again])
 
+    def abandon(self, asker: Asker) -> None:
+        """Give back what an asker waits for beside calls that are out: answers that come later, and those of a twin."""
+
     # ---- slots ---------------------------------------------------------------------------------------------------
 
     async def _serve(self) -> None:

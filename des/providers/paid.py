@@ -169,9 +169,12 @@ class PaidDispatcher(Dispatcher):
         self._to_claim.set()
 
     def withdraw(self, asker: Asker) -> None:
-        """See Dispatcher; what is claimed and not sent yet is not sent, and what is answered later not waited for."""
+        """See Dispatcher; what is claimed and not sent yet is not sent."""
         super().withdraw(asker)
         self._give_up(self._loads.withdraw(asker))
+
+    def abandon(self, asker: Asker) -> None:
+        """See Dispatcher; its jobs are `late`'s from now on, and whoever else waits for one waits on."""
         for one in self.collector.withdraw(asker):
             self._look_again(one, 0.0)
         for key, twins in self._twins.items():
