@@ -18,7 +18,7 @@ from des.store.statements import statements
 _SQL = statements("accept")
 
 _SEALED = ("ENRICHMENT_SEALED", "the enrichment is sealed: use another ERID")
-_COMPLETED = ("ENRICHMENT_SEALED", "the enrichment was cancelled, and ended without this part: use another ERID")
+_ENDED = ("ENRICHMENT_SEALED", "the enrichment was cancelled, and ended without this part: use another ERID")
 _CONFLICT = ("BATCH_CONFLICT", "this batch_id was accepted with other content; that one stands")
 
 BatchId = tuple[str, UUID, UUID]
@@ -41,15 +41,15 @@ class _Sorted(msgspec.Struct):
 
 
 class _Locked(msgspec.Struct):
-    """Enrichments of a group, held: those that take no new batch, no further part either, and whose end is wanted.
+    """Enrichments of a group, held: those that take no new batch, whose end is wanted, and that have ended so.
 
     `used`: those that have batches already. With the others none can be known.
     """
 
     standings: dict[Erid, options.Standing] = {}
     sealed: set[Erid] = set()
-    completed: set[Erid] = set()
     cancelled: set[Erid] = set()
+    ended: set[Erid] = set()
     used: set[Erid] = set()
 
 
@@ -114,8 +114,8 @@ def _sort_out(batches: Sequence[ContactBatch], locked: _Locked, known: dict[Batc
             found.refused.append(_refuse(batch, *_CONFLICT))
         elif batch.part in there.present:
             found.duplicates += 1
-        elif erid in locked.completed:
-            found.refused.append(_refuse(batch, *_COMPLETED))
+        elif erid in locked.ended:
+            found.refused.append(_refuse(batch, *_ENDED))
         else:
             # A further part of a batch that is here already belongs to it, sealed or not.
             there.present.add(batch.part)
@@ -149,12 +149,12 @@ async def _lock(connection: Connection, batches: Sequence[ContactBatch]) -> _Loc
         locked.standings[erid] = options.standing(row)
         if row["contacts"]:
             locked.used.add(erid)
-        if row["sealed"]:  # what is cancelled or completed is sealed too
+        if row["sealed"]:
             locked.sealed.add(erid)
+        if row["cancelled"]:
+            locked.cancelled.add(erid)
             if row["completed"]:
-                locked.completed.add(erid)
-            if row["cancelled"]:
-                locked.cancelled.add(erid)
+                locked.ended.add(erid)
     return locked
 
 
