@@ -92,7 +92,6 @@ class Committer:
 
         It stops last of the engine: what the last calls were answered has been paid for.
         """
-        self._enough.set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_S):
                 await self._idle.wait()
@@ -197,21 +196,18 @@ class Committer:
     async def _write(self, units: Sequence[CommitUnit], refused: Sequence[Refused] = ()) -> Commit:
         """Write until Postgres has answered for good. Raises Unstorable."""
         retried, delay_s = False, RETRY_FIRST_S
-        while True:
-            try:
-                commit = await self._store.commit(units, refused, retried=retried)
-            except TransientError as error:
-                self.landing.clear()
-                retried = retried or isinstance(error, CommitUnknown)
-                log.warning(Event.COMMIT_RETRIED, units=len(units), error=str(error), may_have_landed=retried)
-            except Unstorable:
-                self.landing.set()
-                raise
-            else:
-                self.landing.set()
-                return commit
-            await self._clock.sleep(delay_s)
-            delay_s = min(RETRY_MAX_S, delay_s * 2)
+        try:
+            while True:
+                try:
+                    return await self._store.commit(units, refused, retried=retried)
+                except TransientError as error:
+                    self.landing.clear()
+                    retried = retried or isinstance(error, CommitUnknown)
+                    log.warning(Event.COMMIT_RETRIED, units=len(units), error=str(error), may_have_landed=retried)
+                await self._clock.sleep(delay_s)
+                delay_s = min(RETRY_MAX_S, delay_s * 2)
+        finally:
+            self.landing.set()
 
     async def _commit_refused(self, unit: CommitUnit, error: Unstorable) -> Commit:
         """Commit a unit that Postgres refuses row by row: a refused row ends as failed and its content in quarantine.

@@ -52,7 +52,6 @@ class Recovery:
         self._gained: dict[int, int] = {}
         self._clock = clock
         self._dirty: set[int] = set()
-        self._to_sweep: set[int] = set()
         self._wake = asyncio.Event()
         self._tasks = TaskOwner(self.name, vital=True)
         self._router: Finds | None = None
@@ -71,7 +70,6 @@ class Recovery:
         """Stop scanning."""
         await self._tasks.close()
         self._dirty.clear()
-        self._to_sweep.clear()
 
     def gained(self, partition: int, epoch: int) -> None:
         """Have a partition scanned that is held from now on: what an earlier epoch left unsettled first."""
@@ -90,21 +88,17 @@ class Recovery:
             if self._router is None:
                 continue
             dirty, self._dirty = self._dirty, set()
-            swept, self._to_sweep = self._to_sweep - dirty, set()
             for partition in dirty:
                 await self._scan(partition, self._router, swept=False)
-            for partition in swept:
-                await self._scan(partition, self._router, swept=True)
             await self._clock.sleep(REST_S)
 
     async def _sweep(self) -> None:
-        """Have one partition after the other scanned."""
+        """Scan one partition after the other."""
         while True:
             for partition in range(PARTITIONS):
                 await self._clock.sleep(SWEEP_S / PARTITIONS)
                 if self._router is not None and partition in self._router.owned:
-                    self._to_sweep.add(partition)
-                    self._wake.set()
+                    await self._scan(partition, self._router, swept=True)
 
     async def _scan(self, partition: int, router: Finds, *, swept: bool) -> None:
         """Have every ERID of the partition that has open batches made known to the router, page by page."""

@@ -58,21 +58,21 @@ from des.providers.transport import Reply, Transport
 from des.providers.values import Values
 from des.providers.verdict import StatusMap, failed_call, refused, unreadable
 
-STATUSES = StatusMap(
-    exact={
-        400: OutcomeKind.INVALID_INPUT,
-        401: OutcomeKind.UNAUTHORIZED,
-        402: OutcomeKind.QUOTA_EXHAUSTED,
-        403: OutcomeKind.UNAUTHORIZED,
-        404: OutcomeKind.MISS,
-        410: OutcomeKind.MISS,
-        422: OutcomeKind.INVALID_INPUT,
-        429: OutcomeKind.RATE_LIMITED,
-        451: OutcomeKind.SUPPRESSED,
-    },
-    hundreds={2: OutcomeKind.FOUND},
-)
-"""What statuses mean where the settings have no rule."""
+_EXACT = {
+    400: OutcomeKind.INVALID_INPUT,
+    401: OutcomeKind.UNAUTHORIZED,
+    402: OutcomeKind.QUOTA_EXHAUSTED,
+    403: OutcomeKind.UNAUTHORIZED,
+    404: OutcomeKind.MISS,
+    410: OutcomeKind.MISS,
+    422: OutcomeKind.INVALID_INPUT,
+    429: OutcomeKind.RATE_LIMITED,
+    451: OutcomeKind.SUPPRESSED,
+}
+_FREE = StatusMap(exact=_EXACT | dict.fromkeys((502, 504), OutcomeKind.TRANSIENT), hundreds={2: OutcomeKind.FOUND})
+_PAID = StatusMap(exact=_EXACT | {503: OutcomeKind.TRANSIENT}, hundreds={2: OutcomeKind.FOUND, 5: OutcomeKind.UNKNOWN})
+"""What statuses mean where the settings have no rule. What a server has charged that could not end a call nobody knows,
+but for 503, which says that the request was not handled (RFC 9110, 15.6.4)."""
 
 
 class HttpProvider:
@@ -165,7 +165,7 @@ class HttpProvider:
     def _judge(self, reply: Reply, country: str) -> Outcome:
         """What the reply means: the first rule that fits, else what its status means."""
         document, readable = _decoded(reply.body)
-        kind, reason = self._kind(reply.status), ""
+        kind, reason = (_PAID if self._paid else _FREE).kind(reply.status), ""
         for rule in self._rules:
             if rule.fits(reply.status, document):
                 kind, reason = rule.kind, rule.reason
@@ -177,12 +177,6 @@ class HttpProvider:
         if not readable:
             return unreadable("NOT_JSON", paid=self._paid)
         return self._found(document, country)
-
-    def _kind(self, status: int) -> OutcomeKind:
-        """What a status means by itself: what a server has charged that could not end a call, nobody knows."""
-        if status // 100 == 5 and status != _NOT_TAKEN:
-            return OutcomeKind.UNKNOWN if self._paid else OutcomeKind.TRANSIENT
-        return STATUSES.kind(status)
 
     def _missed(self, document: Any, reason: str = "") -> Outcome:
         """Nothing was found, which may have cost something."""
@@ -206,8 +200,6 @@ class HttpProvider:
         )
 
 
-_NOT_TAKEN = 503
-"""Service Unavailable (RFC 9110, 15.6.4): the request was not handled."""
 _NO_PATH = Path("nothing", "")
 _NO_REQUEST = RequestTemplate(RequestConfig(url="https://nowhere.invalid/"), "", {})
 """They stand in for what does not parse, while the rest of the description is looked at."""

@@ -24,7 +24,8 @@ for no key update of b;
 -- name: count_off
 -- Progress of each batch part, of which a finished one lets go of its payload, and with it of each object: one statement
 -- for both, to spare a round trip. The last outstanding contact settles the object: a new revision; if it is sealed, it
--- is completed where all parts of its batches are here: what is cancelled waits for no more. `finished` are its batches that are whole and finished with this, `in_parts` those of which a part is.
+-- is completed where all parts of its batches are here (steering.sql, `seal`): what is cancelled waits for no more.
+-- `finished` are its batches that are whole and finished with this, `in_parts` those of which a part is.
 with counted as (
     update batch b
     set contacts_done = b.contacts_done + u.n,

@@ -37,8 +37,8 @@ class HeldPeople:
         self._by_identity = _Ordered()
         self._by_company = _Ordered()
         self._by_email = _Index()
+        self._companies: dict[str, list[tuple[str, str]]] = {}  # of one skeleton there may be very many
         # Tuples: half a list's bytes, and once full the garbage collector has nothing to look at.
-        self._companies: dict[str, list[tuple[str, str]]] = {}
         self._domains: dict[str, tuple[str, ...]] = {}
         self._patterns: dict[str, tuple[PatternCount, ...]] = {}
 

@@ -23,7 +23,8 @@ select array_agg(id) from opened having count(*) < cardinality($1::call_claim[])
 
 -- name: open_twins
 -- The open calls of these keys, which kept ours from being claimed, and whose they are.
-select u.ordinal, c.id, c.erid, c.state, c.handle, c.replayed, c.owner, c.claimed_at < now() - make_interval(secs => u.after_s) as old
+select u.ordinal, c.id, c.erid, c.state, c.handle, c.replayed, c.owner,
+    c.claimed_at < now() - make_interval(secs => u.after_s) as old
 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::float8[])
     with ordinality as u (tenant, provider, operation, person, after_s, ordinal)
 join call c on c.tenant = u.tenant and c.provider = u.provider and c.operation = u.operation and c.person = u.person
@@ -31,8 +32,7 @@ join call c on c.tenant = u.tenant and c.provider = u.provider and c.operation =
 
 -- name: take_over_calls
 -- An unknown call that may be sent again at no charge becomes this worker's, or stays it where the reply of the take-over
--- was lost; its reservation stays as it was, and so does
--- the ERID that is charged: that it was charged by the first sending is as likely as not.
+-- was lost; its reservation stays as it was, and so does the ERID that is charged: that it was charged by the first sending is as likely as not.
 update call c
 set state = 'claimed', owner = $4, epoch = u.epoch, partition = u.partition, claimed_at = now(), replayed = true
 from unnest($1::uuid[], $2::smallint[], $3::bigint[]) as u (id, partition, epoch)
@@ -148,8 +148,8 @@ returning b.tenant, b.scope, b.name;
 -- name: settle_calls
 -- Ends open calls, and keeps what was paid for: a newer answer replaces an older one, and a failure stands beside it. A
 -- call that is settled already (an earlier try had landed) is left alone and not counted again, and so is one that a later
--- epoch or another worker has taken over, but for an answer: that is one, whoever has it. `receipt`: the ERID on a receipt of which the
--- charge stands with this transaction, where it is that ERID's; `refused` are those that it is not.
+-- epoch or another worker has taken over, but for an answer: that is one, whoever has it. `receipt`: the ERID on a receipt
+-- of which the charge stands with this transaction, where it is that ERID's; `refused` are those that it is not.
 -- Answers the sums of each ERID, and with `landed` which calls were ended where not all of them were.
 -- `not in` the states of what has ended, and not `in` those of what is open: the planner takes that for the index of open
 -- keys, and then compares each open call with each settlement (half the time of this statement).

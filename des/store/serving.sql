@@ -80,8 +80,8 @@ cross join lateral (
 order by s.seq, c.position;
 
 -- name: parts
--- Parts with contacts that are finished, or were and are outstanding once more. A part never turns up below a number that was seen: accept.sql locks the object
--- before it draws numbers, so within an ERID their order is that of the commits.
+-- Parts with contacts that are finished, or were and are outstanding once more. A part never turns up below a number that
+-- was seen: accept.sql locks the object before it draws numbers, so within an ERID their order is that of the commits.
 select b.seq, b.batch_id, b.first_position, b.contacts, b.contacts_done, b.reopened
 from batch b
 where b.tenant collate "C" = $1 and b.erid = $2 and b.seq > $3 and (b.contacts_done > 0 or b.reopened > 0)

@@ -14,6 +14,7 @@ from des.contact import FieldType
 from des.errors import ConfigError
 from des.providers import http
 from des.providers.contract import Outcome, OutcomeKind, Replay, Value
+from des.providers.dialects import apollo, dropcontact, fullenrich, hunter, pdl, prospeo
 from des.providers.http import HttpProvider
 from des.providers.transport import Reply
 from des.providers.values import Values
@@ -199,3 +200,9 @@ def test_the_first_rule_that_fits_decides(status: int, document: Any, kind: Outc
 def test_a_description_that_cannot_work_is_refused(changes: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         provider(**changes)
+
+
+@pytest.mark.parametrize("vendor", [apollo, dropcontact, fullenrich, hunter, pdl, prospeo])
+def test_what_a_gateway_says_in_place_of_a_vendor_is_no_answer_of_it(vendor: Any) -> None:
+    kinds = [vendor.DIALECT.statuses.kind(status) for status in (500, 502, 503, 504)]
+    assert kinds == ["transient", "unknown", "transient", "unknown"]
