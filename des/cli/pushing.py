@@ -109,7 +109,7 @@ class Pusher:
         """
         whole = self._whole_document(file)
         if whole is not None:
-            await self._send([whole])
+            await self._send(*whole)
             return self._pushed
         batches = cut(file.rows, self._asked.erid, self._asked.fields, batch_size, self._reject)
         with _bar(self._output) as bar:
@@ -118,11 +118,13 @@ class Pusher:
                 group = await asyncio.to_thread(_group, batches, contacts_max)
                 if not group:
                     return self._pushed
-                await self._send(group)
+                await self._send(group, [message_of(batch, self._asked) for batch in group])
                 bar.update(task, completed=self._pushed.contacts)
         return self._pushed
 
-    def _whole_document(self, file: ContactFile) -> FileBatch | None:
+    def _whole_document(
+        self, file: ContactFile
+    ) -> tuple[Sequence[FileBatch], Sequence[contact_pb2.ContactBatch]] | None:
         """Return a document as the one batch that the HTTP door makes of it; None for what no door takes as one.
 
         Raises InvalidInput TOO_LARGE, TOO_MANY_CONTACTS where it is one and this door does not take it: in pieces it
@@ -141,18 +143,17 @@ class Pusher:
                 f"{contacts:,}; without one it is sent in several batches",
             )
         whole = FileBatch(document.batch_id, document.contact_list, range(1, contacts + 1))
-        size = message_of(whole, self._asked).ByteSize()
-        if size > DOCUMENT_BYTES_MAX:
+        message = message_of(whole, self._asked)
+        if (size := message.ByteSize()) > DOCUMENT_BYTES_MAX:
             raise InvalidInput(
                 "TOO_LARGE",
                 f"the document is one batch of {size:,} bytes, and a gRPC message has at most {DOCUMENT_BYTES_MAX:,}; "
                 "send it to POST /v1/enrichments, or its contacts as JSON lines, which become batches of their own",
             )
-        return whole
+        return [whole], [message]
 
-    async def _send(self, group: Sequence[FileBatch]) -> None:
-        """Send a group until it is confirmed, and count it."""
-        messages = [message_of(batch, self._asked) for batch in group]
+    async def _send(self, group: Sequence[FileBatch], messages: Sequence[contact_pb2.ContactBatch]) -> None:
+        """Send the messages of a group until they are confirmed, and count it."""
         response = await self._confirmed(messages)
         self._pushed.batches += response.accepted + response.duplicate
         self._pushed.contacts += sum(len(batch.contacts) for batch in group)

@@ -1,6 +1,6 @@
 """The directory in Postgres: the tenant's own people, found by key and written by import."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -65,17 +65,14 @@ class Directory:
         arguments = {name: (tenant, source) if name == "save_people" else (tenant,) for name in _WRITES}
         records = [tuple(getattr(person, name) for name in _COLUMNS) for person in people]
         with mapped_refusals():
-            await self._save(tenant, records, arguments)
+            async with self._database.transaction() as connection:
+                await connection.execute(self._sql["lock_directory"], tenant)
+                await connection.execute(self._sql["prefer_probes"])
+                await connection.execute(self._sql["create_incoming"])
+                await connection.copy_records_to_table("incoming", records=records, columns=_COLUMNS)
+                for name in _WRITES:
+                    await connection.execute(self._sql[name], *arguments[name])
         return len(records)
-
-    async def _save(self, tenant: str, records: Sequence[Any], arguments: Mapping[str, Sequence[str]]) -> None:
-        async with self._database.transaction() as connection:
-            await connection.execute(self._sql["lock_directory"], tenant)
-            await connection.execute(self._sql["prefer_probes"])
-            await connection.execute(self._sql["create_incoming"])
-            await connection.copy_records_to_table("incoming", records=records, columns=_COLUMNS)
-            for name in _WRITES:
-                await connection.execute(self._sql[name], *arguments[name])
 
     async def size(self, tenant: str) -> DirectorySize:
         """Count what the tenant has. Raises StoreUnavailable."""

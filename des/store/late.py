@@ -54,8 +54,8 @@ async def resolve(
     """End a held call as a person says: charged so many millionths of a credit, or (None) not at all.
 
     More than was reserved only where `beyond_reserved` says that this is meant. Its charge is put on the receipt of a
-    contact that had waited for it. With `ask_again` the question is asked anew,
-    at its own price. Raises NotFound, InvalidInput (CALL_NOT_HELD, CHARGED_TOO_MUCH), StoreUnavailable, CommitUnknown.
+    contact that had waited for it. With `ask_again` the question is asked anew, at its own price. Raises NotFound,
+    InvalidInput (CALL_NOT_HELD, CHARGED_TOO_MUCH), StoreUnavailable, CommitUnknown.
     """
     async with database.transaction() as connection:
         call = await connection.fetchrow(_SQL["hold_call"], call_id)
@@ -90,17 +90,13 @@ async def settle(database: Database, owner: UUID, settlements: Sequence[Settleme
 
     Raises StoreUnavailable, CommitUnknown, Unstorable.
     """
+    ended = [one.call_id for one in settlements if one.state in {CallState.SETTLED, CallState.RELEASED}]
     with mapped_refusals():
-        await _settle(database, owner, settlements)
-
-
-async def _settle(database: Database, owner: UUID, settlements: Sequence[Settlement]) -> None:
-    async with database.transaction() as connection:
-        changes, _ = await ledger.settle(connection, owner, settlements)
-        ended = [one.call_id for one in settlements if one.state in {CallState.SETTLED, CallState.RELEASED}]
-        if ended:
-            await _ask_again(connection, ended)
-        await changes.write(connection)
+        async with database.transaction() as connection:
+            changes, _ = await ledger.settle(connection, owner, settlements)
+            if ended:
+                await _ask_again(connection, ended)
+            await changes.write(connection)
 
 
 async def resume(database: Database, owner: UUID, erids_max: int) -> int:

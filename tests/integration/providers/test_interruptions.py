@@ -161,6 +161,18 @@ class Replayed(Says):
         return [self._first] * len(questions)
 
 
+async def has_the_last_word(successor: Office, frozen: Office, vendor: Replayed) -> None:
+    """Fail where the call that the successor has sent again ends by what the frozen worker hears of its own sending."""
+    await successor.holds(lambda: vendor.asked == 2)
+    vendor.fails.set()
+    await frozen.holds(lambda: not frozen.dispatcher.in_flight and frozen.engine.committer.groups > 0)
+    assert await states(successor) == {"claimed": 1}
+    vendor.answers.set()
+    await successor.finished(1)
+    assert await states(successor) == {"settled": 1}
+    assert await successor.value("select array[spent, reserved] from budget where scope = 'tenant'") == [2 * CREDIT, 0]
+
+
 @pytest.mark.parametrize("first", [OutcomeKind.TRANSIENT, OutcomeKind.UNKNOWN, OutcomeKind.QUOTA_EXHAUSTED])
 async def test_what_a_frozen_worker_did_not_hear_says_nothing_of_its_successors_call(
     database: Database, sandbox: Sandbox, first: OutcomeKind
@@ -170,18 +182,8 @@ async def test_what_a_frozen_worker_did_not_hear_says_nothing_of_its_successors_
         await frozen.ask(ERID, [JOHN])
         await frozen.holds(lambda: vendor.asked == 1)
         async with at_work(database, sandbox, vendor, epoch=2) as successor:
-            await successor.holds(lambda: vendor.asked == 2)
-            vendor.fails.set()
-            await frozen.holds(lambda: not frozen.dispatcher.in_flight and frozen.engine.committer.groups > 0)
-            assert await states(successor) == {"claimed": 1}
-            vendor.answers.set()
-            await successor.finished(1)
+            await has_the_last_word(successor, frozen, vendor)
             (result,) = await successor.results()
-            assert await states(successor) == {"settled": 1}
-            assert await successor.value("select array[spent, reserved] from budget where scope = 'tenant'") == [
-                2 * CREDIT,
-                0,
-            ]
     assert result.cost == 2.0
 
 
@@ -202,14 +204,7 @@ async def test_a_frozen_worker_is_told_from_another_with_the_same_epoch(database
         await frozen.execute("update lease set owner = $1, epoch = 2 where partition = $2", third, PARTITION)
         await orphan(database, third, PARTITION, 2)
         await successor.ask(other, [JOHN])
-        await successor.holds(lambda: vendor.asked == 2)
-        vendor.fails.set()
-        await frozen.holds(lambda: not frozen.dispatcher.in_flight and frozen.engine.committer.groups > 0)
-        assert await states(successor) == {"claimed": 1}
-        vendor.answers.set()
-        await successor.finished(1)
-        assert await states(successor) == {"settled": 1}
-        assert await successor.value("select spent::int from budget where scope = 'tenant'") == 2 * CREDIT
+        await has_the_last_word(successor, frozen, vendor)
     finally:
         await frozen.stop()
         await successor.stop()
