@@ -1,17 +1,17 @@
 """Takes deliveries from the ingest queue: what has arrived, in order, and acknowledges them in groups.
 
 The callback appends a delivery and no more; the broker's prefetch bounds how many wait. How many bytes those are it
-does not know: where bodies are large, the consumer is replaced by one of a smaller prefetch. The callback is given to
-the channel beneath aio-pika's: the message object that aio-pika makes of each delivery would cost as much as all the
-rest, and nothing here asks it for anything. Everything known of a channel lives in one `_Inbox` and goes with it:
-deliveries not taken are redelivered by the broker, acknowledgements of an older channel are dropped, so that no tag is
-ever acked twice or on another channel.
+does not know: the larger the bodies, the smaller the prefetch of the consumer that takes the place of the one before.
+The callback is given to the channel beneath aio-pika's: the message object that aio-pika makes of each delivery would
+cost as much as all the rest, and nothing here asks it for anything. Everything known of a channel lives in one `_Inbox`
+and goes with it: deliveries not taken are redelivered by the broker, acknowledgements of an older channel are dropped,
+so that no tag is ever acked twice or on another channel.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
 import aiormq.abc
 from aio_pika.abc import AbstractQueue
@@ -24,28 +24,58 @@ from des.errors import BrokerUnavailable
 from des.lifecycle import TaskOwner
 from des.limits import (
     ACCEPT_GROUP_BYTES_MAX,
+    DELIVERED_BYTES_MAX,
+    MEDIUM_DELIVERY_BYTES_MAX,
+    MESSAGE_BYTES_MAX,
+    MIB,
     PREFETCH_DELIVERIES,
     PREFETCH_LARGE_DELIVERIES,
+    PREFETCH_SMALL_DELIVERIES,
     SMALL_DELIVERY_BYTES_MAX,
 )
 
 WATCH_S: Final = 10.0
 """How often the queue is looked at. Two looks without a delivery while messages are ready: the consumer is dead."""
-SMALL_IN_ROW: Final = 64
-"""So many small bodies in a row, and many deliveries may be unacknowledged."""
+SMALLER_IN_ROW: Final = 64
+"""So many bodies in a row that would fit a larger prefetch, and it is taken."""
 LOOK_TIMEOUT_S: Final = 5.0
 """Longest wait for an answer about the queue; without a leader, RabbitMQ 3.10 does not give one."""
+
+
+class Prefetch(NamedTuple):
+    """How many deliveries may be unacknowledged while none of them is larger than so many bytes."""
+
+    deliveries: int
+    bytes_max: int
+
+
+PREFETCHES: Final = (
+    Prefetch(PREFETCH_LARGE_DELIVERIES, MESSAGE_BYTES_MAX),
+    Prefetch(PREFETCH_DELIVERIES, MEDIUM_DELIVERY_BYTES_MAX),
+    Prefetch(PREFETCH_SMALL_DELIVERIES, SMALL_DELIVERY_BYTES_MAX),
+)
+"""From the one that is right whatever comes, with which a consumer begins, to the largest."""
 
 
 class _Inbox:
     """Deliveries of one channel: those not taken yet, and which are done with."""
 
-    def __init__(self, queue: str, generation: int, arrived: asyncio.Event, prefetch: tuple[int, int]) -> None:
-        self.prefetch, self._prefetch_most = prefetch
-        self._prefetch_least = self.prefetch
+    def __init__(
+        self,
+        queue: str,
+        generation: int,
+        arrived: asyncio.Event,
+        prefetches: Sequence[Prefetch],
+        on_overflow: Callable[[], None],
+    ) -> None:
+        self._prefetches = prefetches
+        self._fitting = 0
         self.misfit = asyncio.Event()
-        """Set when `prefetch`, the most deliveries that may be unacknowledged, is not what it was."""
-        self._small_in_row = 0
+        """Set when `prefetch` is not what it was."""
+        self._smaller_in_row = 0
+        self._bytes_waiting = 0
+        self._on_overflow = on_overflow
+        self._overflowed = False
         self.queue = queue
         self.generation = generation
         self.waiting: deque[Delivery] = deque()
@@ -58,6 +88,8 @@ class _Inbox:
 
     async def append(self, message: DeliveredMessage) -> None:
         """Append a delivery: the consumer's callback, called in the order of the tags."""
+        if self._overflowed:
+            return
         properties = message.header.properties
         self.last_tag = tag = message.delivery_tag or 0
         self.waiting.append(
@@ -75,16 +107,38 @@ class _Inbox:
         )
         self._arrived.set()
         self._fit(len(message.body))
+        self._bytes_waiting += len(message.body)
+        if self._bytes_waiting > DELIVERED_BYTES_MAX:
+            self._overflowed = True
+            self.waiting.clear()
+            self._on_overflow()
+
+    def take(self, deliveries_max: int, bytes_max: int) -> Sequence[Delivery]:
+        """Take what waits, up to either bound; one delivery is taken whatever its size."""
+        taken: list[Delivery] = []
+        while self.waiting and len(taken) < deliveries_max and bytes_max > 0:
+            delivery = self.waiting.popleft()
+            taken.append(delivery)
+            bytes_max -= len(delivery.body)
+            self._bytes_waiting -= len(delivery.body)
+        return taken
+
+    @property
+    def prefetch(self) -> int:
+        """The most deliveries that may be unacknowledged, by the bodies that came last."""
+        return self._prefetches[self._fitting].deliveries
 
     def _fit(self, size: int) -> None:
-        """Have few deliveries sent from the first large one on, and many when none has been large for a while."""
-        self._small_in_row = self._small_in_row + 1 if size <= SMALL_DELIVERY_BYTES_MAX else 0
-        if self._small_in_row == 0:
-            fits = self._prefetch_least
-        else:
-            fits = self._prefetch_most if self._small_in_row >= SMALL_IN_ROW else self.prefetch
-        if fits != self.prefetch:
-            self.prefetch = fits
+        """Take a smaller prefetch with the first body that is too large, a larger one after many that would fit it."""
+        fitting = self._fitting
+        while fitting > 0 and size > self._prefetches[fitting].bytes_max:
+            fitting -= 1
+        above = self._prefetches[fitting + 1 : fitting + 2]
+        self._smaller_in_row = self._smaller_in_row + 1 if above and size <= above[0].bytes_max else 0
+        if self._smaller_in_row >= SMALLER_IN_ROW:
+            fitting += 1
+        if fitting != self._fitting:
+            self._fitting, self._smaller_in_row = fitting, 0
             self.misfit.set()
 
     def done(self, tags: Iterable[int]) -> None:
@@ -137,23 +191,21 @@ class AmqpConsumer:
         self,
         url: str,
         *,
-        prefetch: int = PREFETCH_DELIVERIES,
+        prefetches: Sequence[Prefetch] = PREFETCHES,
         watch_s: float = WATCH_S,
         queue: str = INGEST_QUEUE,
         arrived: asyncio.Event | None = None,
-        prefetch_large: int = PREFETCH_LARGE_DELIVERIES,
     ) -> None:
-        """Take `amqp://…`, the most unacknowledged deliveries, how often to look at the queue, and its name.
+        """Take `amqp://…`, how many deliveries may be unacknowledged, how often to look at the queue, and its name.
 
-        `arrived`: set when a delivery comes, for whoever waits for those of several consumers. `prefetch_large`: the
-        most unacknowledged deliveries where bodies are large, and before it is known whether they are.
+        `arrived`: set when a delivery comes, for whoever waits for those of several consumers.
         """
-        self._prefetch = (min(prefetch, prefetch_large), prefetch)
+        self._prefetches = prefetches
         self._watch_s = watch_s
         self._queue = queue
         self._arrived = arrived or asyncio.Event()
         self._generation = 0
-        self._inbox = _Inbox(queue, 0, self._arrived, self._prefetch)
+        self._inbox = self._new_inbox()
         self._refitting: asyncio.Task[None] | None = None
         self._channel: aiormq.abc.AbstractChannel | None = None
         self._looked_at: AbstractQueue | None = None
@@ -195,12 +247,7 @@ class AmqpConsumer:
         while not self._inbox.waiting:
             self._arrived.clear()
             await self._arrived.wait()
-        waiting = self._inbox.waiting
-        taken: list[Delivery] = []
-        while waiting and len(taken) < deliveries_max and bytes_max > 0:
-            taken.append(waiting.popleft())
-            bytes_max -= len(taken[-1].body)
-        return taken
+        return self._inbox.take(deliveries_max, bytes_max)
 
     def ack(self, deliveries: Sequence[Delivery]) -> None:
         """See contract.Consumer."""
@@ -230,7 +277,7 @@ class AmqpConsumer:
     async def opened(self, wire: Wire) -> None:
         """See WireUser."""
         self._generation += 1
-        self._inbox = inbox = _Inbox(self._queue, self._generation, self._arrived, self._prefetch)
+        self._inbox = inbox = self._new_inbox()
         try:
             self._channel = await wire.channel.get_underlay_channel()
             self._channel.on_consumer_cancel_callbacks.add(self._cancelled)
@@ -253,7 +300,13 @@ class AmqpConsumer:
             self._settling.cancel()  # aiormq may let it wait for a connection that is gone
             self._settling = None
         # What is still on its way ends in the inbox that it was for.
-        self._inbox = _Inbox(self._queue, self._generation, self._arrived, self._prefetch)
+        self._inbox = self._new_inbox()
+
+    def _new_inbox(self) -> _Inbox:
+        return _Inbox(self._queue, self._generation, self._arrived, self._prefetches, self._overflowed)
+
+    def _overflowed(self) -> None:
+        self._supervisor.drop(f"more than {DELIVERED_BYTES_MAX // MIB} MiB wait: large messages followed small ones")
 
     async def _refit(self, inbox: _Inbox, channel: aiormq.abc.AbstractChannel, tag: str) -> None:
         """Consume with the prefetch that fits: it is that of a consumer from its beginning on.

@@ -6,11 +6,20 @@ from collections.abc import AsyncIterator, Sequence
 import aiormq
 import pytest
 
-from des.broker.consumer import AmqpConsumer
+from des.broker.consumer import SMALLER_IN_ROW, AmqpConsumer, Prefetch
 from des.broker.contract import DEAD_QUEUE, INGEST_EXCHANGE, INGEST_QUEUE, Delivery
 from des.broker.publisher import AmqpPublisher
 from des.errors import ConfigError
-from des.limits import PREFETCH_LARGE_DELIVERIES, SMALL_DELIVERY_BYTES_MAX
+from des.limits import (
+    DELIVERED_BYTES_MAX,
+    MEDIUM_DELIVERY_BYTES_MAX,
+    MESSAGE_BYTES_MAX,
+    MIB,
+    PREFETCH_DELIVERIES,
+    PREFETCH_LARGE_DELIVERIES,
+    PREFETCH_SMALL_DELIVERIES,
+    SMALL_DELIVERY_BYTES_MAX,
+)
 from des.stack import PrivateRabbitMQ
 from des.testing.service import check_service_contract
 from tests.integration.broker.cable import Cable
@@ -29,7 +38,7 @@ async def publisher(amqp_url: str) -> AsyncIterator[AmqpPublisher]:
 
 @pytest.fixture
 async def consumer(amqp_url: str) -> AsyncIterator[AmqpConsumer]:
-    consumer = AmqpConsumer(amqp_url, prefetch=20, prefetch_large=20, watch_s=0.2)
+    consumer = AmqpConsumer(amqp_url, prefetches=[Prefetch(20, MESSAGE_BYTES_MAX)], watch_s=0.2)
     await consumer.start()
     yield consumer
     await consumer.stop()
@@ -46,6 +55,15 @@ async def take(consumer: AmqpConsumer, count: int) -> Sequence[Delivery]:
         while len(taken) < count:
             taken += await consumer.take(count - len(taken))
     return taken
+
+
+async def work_through(consumer: AmqpConsumer, count: int) -> Sequence[Delivery]:
+    """Take and acknowledge one by one."""
+    worked: list[Delivery] = []
+    for _ in range(count):
+        worked += await take(consumer, 1)
+        consumer.ack(worked[-1:])
+    return worked
 
 
 def numbers(deliveries: Sequence[Delivery]) -> list[int]:
@@ -217,30 +235,57 @@ async def test_a_broker_that_restarts_loses_nothing_confirmed(
         got.update(numbers(deliveries))
 
 
-async def test_of_large_messages_few_are_held_and_of_small_ones_many(amqp_url: str, publisher: AmqpPublisher) -> None:
-    """Large ones, then enough small ones to be sure of them, then large ones again: in order, each once."""
-    large = [bytes([number]) * (SMALL_DELIVERY_BYTES_MAX + 1) for number in range(40)]
-    small = [b"s%d" % number for number in range(400)]
-    for body in (*large, *small, *large):
-        await publisher.publish(INGEST_EXCHANGE, "k", body, content_type=KIND)
+async def test_the_larger_messages_are_the_fewer_are_held(amqp_url: str, publisher: AmqpPublisher) -> None:
+    """Large ones, then enough smaller ones to be sure of them, small ones, large ones again: in order, each once."""
+    large = [b"%03d" % number + b"l" * MEDIUM_DELIVERY_BYTES_MAX for number in range(40)]
+    medium = [
+        b"%03d" % number + b"m" * SMALL_DELIVERY_BYTES_MAX for number in range(SMALLER_IN_ROW + PREFETCH_DELIVERIES)
+    ]
+    small = [b"%04d" % number for number in range(PREFETCH_SMALL_DELIVERIES * 2)]
+    sent = [*large, *medium, *small, *large]
+    async with asyncio.TaskGroup() as group:
+        for body in sent:
+            group.create_task(publisher.publish(INGEST_EXCHANGE, "k", body, content_type=KIND))
     consumer = AmqpConsumer(amqp_url, watch_s=0.2)
     await consumer.start()
     try:
         await until(lambda: consumer.unacked == PREFETCH_LARGE_DELIVERIES)
         got: list[Delivery] = []
-        held: list[int] = []
-        while len(got) < len(large) + 100:
-            got += await take(consumer, 1)
-            consumer.ack(got[-1:])
-            held.append(consumer.waiting)
-        assert max(held[: len(large)]) <= PREFETCH_LARGE_DELIVERIES
-        await until(lambda: consumer.waiting >= 200)
-        while len(got) < len(large) * 2 + len(small):
-            got += await take(consumer, 1)
-            consumer.ack(got[-1:])
-        assert [delivery.body for delivery in got] == [*large, *small, *large]
+
+        got += await work_through(consumer, len(large))
+        await until(lambda: consumer.unacked == PREFETCH_LARGE_DELIVERIES)
+        got += await work_through(consumer, SMALLER_IN_ROW)
+        await until(lambda: consumer.unacked == PREFETCH_DELIVERIES)
+        got += await work_through(consumer, PREFETCH_DELIVERIES)
+        await until(lambda: consumer.unacked == PREFETCH_SMALL_DELIVERIES)
+        got += await work_through(consumer, len(small) - 1)
+        await until(lambda: consumer.unacked == 1 + len(large))  # they were on their way
+        got += await work_through(consumer, 1 + len(large))
+        assert [delivery.body for delivery in got] == sent
         assert {delivery.generation for delivery in got} == {1}, "over one connection"
         await until(lambda: consumer.unacked == 0)
     finally:
         await consumer.stop()
     assert await count(amqp_url, INGEST_QUEUE) == 0
+
+
+async def test_large_messages_on_their_way_are_given_back_where_they_are_too_much(
+    amqp_url: str, publisher: AmqpPublisher
+) -> None:
+    """Many are let come while all are small; then come large ones, more than may wait. Each is worked once."""
+    small = [b"%04d" % number for number in range(SMALLER_IN_ROW + 1)]
+    large = [b"l%03d" % number + b"l" * MIB for number in range(DELIVERED_BYTES_MAX // MIB * 2)]
+    for body in (*small, *large):
+        await publisher.publish(INGEST_EXCHANGE, "k", body, content_type=KIND)
+    prefetches = [Prefetch(1, MESSAGE_BYTES_MAX), Prefetch(len(large) * 2, SMALL_DELIVERY_BYTES_MAX)]
+    consumer = AmqpConsumer(amqp_url, prefetches=prefetches)
+    await consumer.start()
+    try:
+        got = [*await work_through(consumer, len(small))]
+        await until(lambda: not consumer.ready)
+        await until(lambda: consumer.ready and consumer.waiting == 1)
+        got += await work_through(consumer, len(large))
+        assert [delivery.body for delivery in got] == [*small, *large]
+        assert {delivery.generation for delivery in got[len(small) :]} == {2}
+    finally:
+        await consumer.stop()
