@@ -1,12 +1,14 @@
-"""RabbitMQ as the benchmarks see it: raw confirmed publishes by aio-pika, and how many messages wait."""
+"""RabbitMQ as the benchmarks see it: raw confirmed publishes by aio-pika, and what lies in the queue."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import NamedTuple
 
 import aio_pika
 import aio_pika.abc
+import aiormq.abc
 
 from des.broker import topology
 from des.broker.contract import INGEST_EXCHANGE, INGEST_QUEUE, SMALL_QUEUE
@@ -14,7 +16,7 @@ from des.message import BATCH_TYPE, PROTOBUF
 
 IN_FLIGHT = 256
 """Publishes without a confirm (RabbitMQ's own quorum benchmark, 2020-05: 200-1,000 give the throughput)."""
-TAKEN_TIMEOUT_S = 60.0
+HELD_TIMEOUT_S = 60.0
 
 
 class Outgoing(NamedTuple):
@@ -27,8 +29,14 @@ class Outgoing(NamedTuple):
 class Queue:
     """One channel to the ingest queue, with confirms."""
 
-    def __init__(self, channel: aio_pika.abc.AbstractChannel, exchange: aio_pika.abc.AbstractExchange) -> None:
+    def __init__(
+        self,
+        connection: aio_pika.abc.AbstractConnection,
+        channel: aio_pika.abc.AbstractChannel,
+        exchange: aio_pika.abc.AbstractExchange,
+    ) -> None:
         """Take what `opened` opened."""
+        self._connection = connection
         self.channel = channel
         self._exchange = exchange
 
@@ -37,7 +45,7 @@ class Queue:
         """Open a channel and declare what DES declares."""
         channel = await connection.channel(publisher_confirms=True)
         await topology.declare(channel)
-        return cls(channel, await channel.get_exchange(INGEST_EXCHANGE))
+        return cls(connection, channel, await channel.get_exchange(INGEST_EXCHANGE))
 
     async def publish_one(self, message: Outgoing) -> None:
         """Return when it is confirmed."""
@@ -69,12 +77,30 @@ class Queue:
         queue = await self.channel.declare_queue(INGEST_QUEUE, passive=True)
         return queue.declaration_result.message_count or 0
 
-    async def first_taken(self, published: int) -> float:
-        """Wait for somebody to consume and return when, by the monotonic clock, within 5 ms."""
-        async with asyncio.timeout(TAKEN_TIMEOUT_S):
-            while await self.ready() >= published:  # noqa: ASYNC110 - it is another process that takes
-                await asyncio.sleep(0.005)
-        return time.monotonic()
+    @contextlib.asynccontextmanager
+    async def held(self, messages: int) -> AsyncIterator[None]:
+        """Keep what lies in the queue, so many messages (up to 65,535), from everybody for the length of the block.
+
+        They are delivered to us and not acknowledged; with the end of the block the broker has them back at once.
+        """
+        arrived = 0
+        complete = asyncio.Event()
+
+        async def keep(_: aiormq.abc.DeliveredMessage) -> None:
+            nonlocal arrived
+            arrived += 1
+            if arrived == messages:
+                complete.set()
+
+        channel = await self._connection.channel()
+        try:
+            await channel.set_qos(prefetch_count=messages)  # without one a quorum queue gives 2,000
+            await (await channel.get_underlay_channel()).basic_consume(INGEST_QUEUE, keep)
+            async with asyncio.timeout(HELD_TIMEOUT_S):
+                await complete.wait()
+            yield
+        finally:
+            await channel.close()
 
     async def purge(self) -> None:
         """Forget what waits."""

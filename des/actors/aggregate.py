@@ -158,15 +158,25 @@ class Aggregate:
             self._hold(accepted)
             self._start(now)
 
-    def store_has_more(self, options: OptionsInForce = UNSAID, contacts: int | None = None) -> None:
-        """Hear that Postgres may hold open batches, of so many contacts, that are not known here, and of options."""
+    def store_has_more(
+        self, options: OptionsInForce = UNSAID, contacts: int | None = None, *, in_all: bool = False
+    ) -> None:
+        """Hear that Postgres may hold open batches, of so many contacts, that are not known here, and of options.
+
+        `in_all`: so many are outstanding, those that are held here among them.
+        """
         self._learn(options)
         if self._loading:
             self._came_while_loading = True
+            return
+        before = self._in_store if self.more_in_store else 0
+        if contacts is None:
+            self._in_store = None
+        elif in_all:
+            self._in_store = max(1, contacts - self.held)
         else:
-            before = self._in_store if self.more_in_store else 0
-            self._in_store = None if before is None or contacts is None else before + contacts
-            self.more_in_store = True
+            self._in_store = None if before is None else before + contacts
+        self.more_in_store = True
 
     def granted(self, contacts: int, now: float) -> None:
         """Take up to so many more contacts into work."""
@@ -174,7 +184,7 @@ class Aggregate:
         self._start(now)
 
     def loaded(self, batches: Sequence[AcceptedBatch], now: float, *, complete: bool) -> None:
-        """Receive what a load found; `complete`: Postgres holds no more than is known.
+        """Receive what a load found; `complete`: Postgres holds no more than that and what was known.
 
         None of it is known: the load left out what was, while it was under way nothing new was held, and what is
         being accepted at this moment is left to `accepted` (see Loader).

@@ -257,8 +257,8 @@ class Aggregator:
                 aggregate.accepted(batch, now)
             case Loaded(batches, complete):
                 aggregate.loaded(batches, now, complete=complete)
-            case StoreHasMore(options, contacts):
-                aggregate.store_has_more(options, contacts)
+            case StoreHasMore(options, contacts, in_all):
+                aggregate.store_has_more(options, contacts, in_all=in_all)
             case OverBudget(step, items, scope):
                 aggregate.over_budget(step, items, scope, now)
             case Withdrawn(step, items):

@@ -64,11 +64,11 @@ class Loader:
                 log.warning(Event.LOAD_RETRIED, error=str(error), erids=len(group))
                 await self._clock.sleep(RETRY_S)
                 continue
-            for (_, aggregator), batches in zip(group, found, strict=True):
-                heard = [accepted for accepted in batches if accepted.batch.key not in self._accepting]
+            for (_, aggregator), opened in zip(group, found, strict=True):
+                heard = [accepted for accepted in opened.batches if accepted.batch.key not in self._accepting]
                 for accepted in heard:
                     if accepted.unreadable:
                         log.error(Event.BATCH_UNREADABLE, erid=accepted.batch.erid, batch_id=accepted.batch.batch_id)
                         self.quarantined[Unreadable.reason] += 1
-                aggregator.loaded(heard, complete=not batches)
+                aggregator.loaded(heard, complete=opened.complete)
             return

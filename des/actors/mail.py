@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from des.actors.aggregate import Item
-from des.options import UNSAID, OptionsInForce
+from des.options import OptionsInForce
 from des.providers.contract import Outcome
 from des.providers.waterfall import Step
 from des.store.contract import AcceptedBatch, ContactRow
@@ -20,11 +20,12 @@ class Accepted(msgspec.Struct, frozen=True, gc=False):
 class StoreHasMore(msgspec.Struct, frozen=True, gc=False):
     """Postgres may hold open batches that the aggregator does not know, and newer options of the ERID.
 
-    `contacts`: how many they have, where that is known.
+    `contacts`: how many they have; `in_all`: how many are outstanding, those that it knows among them.
     """
 
-    options: OptionsInForce = UNSAID
-    contacts: int | None = None
+    options: OptionsInForce
+    contacts: int
+    in_all: bool = False
 
 
 class Granted(msgspec.Struct, frozen=True, gc=False):

@@ -1,8 +1,9 @@
 """Recovery: finds open batches in Postgres that no aggregator knows of, and has aggregators made for them.
 
 A partition is scanned when its lease is gained, when another worker says that it accepted something for it, when an
-aggregator was dropped, when there was no place for one, and otherwise once a minute. The scan steps down an index from
-ERID to ERID and waits for a place, so that ten thousand ERIDs, or ten million, pass through the same memory.
+aggregator was dropped, when there was no place for one, and otherwise once a minute; several that are due are scanned
+together. The scan steps down an index from ERID to ERID and waits for a place, so that ten thousand ERIDs, or ten
+million, pass through the same memory.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from des.clock import Clock
 from des.errors import TransientError
 from des.lifecycle import TaskOwner
 from des.limits import PARTITIONS
-from des.store.contract import Erid, Outstanding, WorkStore
+from des.store.contract import Erid, Outstanding, WorkStore, partition_of
 from des.telemetry import Event, logger
 
 log = logger(__name__)
@@ -56,6 +57,7 @@ class Recovery:
         self._tasks = TaskOwner(self.name, vital=True)
         self._router: Finds | None = None
         self.scans = 0
+        """Partitions scanned to their end."""
 
     def connect(self, router: Finds) -> None:
         """Take the router, which marks partitions dirty here: the circle of the two closes with this."""
@@ -88,8 +90,7 @@ class Recovery:
             if self._router is None:
                 continue
             dirty, self._dirty = self._dirty, set()
-            for partition in dirty:
-                await self._scan(partition, self._router, swept=False)
+            await self._scan(sorted(dirty), self._router, swept=False)
             await self._clock.sleep(REST_S)
 
     async def _sweep(self) -> None:
@@ -97,26 +98,31 @@ class Recovery:
         while True:
             for partition in range(PARTITIONS):
                 await self._clock.sleep(SWEEP_S / PARTITIONS)
-                if self._router is not None and partition in self._router.owned:
-                    await self._scan(partition, self._router, swept=True)
+                if self._router is not None:
+                    await self._scan([partition], self._router, swept=True)
 
-    async def _scan(self, partition: int, router: Finds, *, swept: bool) -> None:
-        """Have every ERID of the partition that has open batches made known to the router, page by page."""
-        self.scans += 1
+    async def _scan(self, partitions: Sequence[int], router: Finds, *, swept: bool) -> None:
+        """Have every ERID of these partitions that has open batches made known to the router, page by page."""
         after: Erid | None = None
-        while partition in router.owned:
+        while partitions:
             await router.place()
+            owned = [partition for partition in partitions if partition in router.owned]
+            if owned[:1] != partitions[:1]:
+                after = None  # it was of a partition that has gone
+            partitions = owned
             try:
-                await self._orphan(partition)
-                page = await self._store.outstanding(partition, after, ERIDS_PER_PAGE)
+                for partition in partitions:
+                    await self._orphan(partition)
+                page = await self._store.outstanding(partitions, after, ERIDS_PER_PAGE)
             except TransientError as error:
-                log.warning(Event.SCAN_RETRIED, partition=partition, error=str(error))
+                log.warning(Event.SCAN_RETRIED, partitions=partitions, error=str(error))
                 await self._clock.sleep(RETRY_S)
                 continue
             router.found(page, swept=swept)
-            if len(page) < ERIDS_PER_PAGE:
-                return
-            after = (page[-1].tenant, page[-1].erid)
+            after = (page[-1].tenant, page[-1].erid) if len(page) == ERIDS_PER_PAGE else None
+            rest = partitions[partitions.index(partition_of(*after)) :] if after else []
+            self.scans += len(partitions) - len(rest)
+            partitions = rest
 
     async def _orphan(self, partition: int) -> None:
         """Mark the calls that an earlier epoch left without an answer, before anything of the partition is asked."""

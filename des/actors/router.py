@@ -125,7 +125,7 @@ class Router:
             aggregator = self._aggregator(erid, partition, one.options)
             if aggregator is None:
                 continue
-            aggregator.tell(StoreHasMore(one.options))
+            aggregator.tell(StoreHasMore(one.options, one.contacts, in_all=True))
             if one.cancelled:
                 aggregator.tell(Cancel())
 

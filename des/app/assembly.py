@@ -246,10 +246,8 @@ class App:
             backlog,
             tenants=TenantResolver(settings.tenants, user_of(self._amqp_url)),
             fields=self._fields,
-            owned=router.owned,
             accepting=engine.accepting,
-            memory=router.memory,
-            on_accepted=router.accepted,
+            actors=router,
             on_dirty=engine.recovery.dirty,
         )
         self._checks["consumer"] = _ready(consumer)

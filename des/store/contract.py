@@ -144,6 +144,13 @@ class Want(msgspec.Struct, frozen=True, gc=False):
     known: Sequence[int]
 
 
+class OpenBatches(msgspec.Struct, frozen=True, gc=False):
+    """What a load found of an ERID, in order of acceptance; `complete`: there was nothing else."""
+
+    batches: Sequence[AcceptedBatch]
+    complete: bool
+
+
 class WorkStore(Protocol):
     """The engine's side of Postgres. Every call raises StoreUnavailable when the database is away."""
 
@@ -167,11 +174,14 @@ class WorkStore(Protocol):
         reply to COMMIT was lost, Unstorable when a unit holds what Postgres refuses (nothing landed then).
         """
 
-    async def load(self, wants: Sequence[Want]) -> Sequence[Sequence[AcceptedBatch]]:
-        """Open batches of each wanted ERID in order of acceptance, as many as its contacts need, at least one."""
+    async def load(self, wants: Sequence[Want]) -> Sequence[OpenBatches]:
+        """Read open batches of each wanted ERID, as many as its contacts need, at least one."""
 
-    async def outstanding(self, partition: int, after: Erid | None, limit: int) -> Sequence[Outstanding]:
-        """ERIDs of the partition with open batches, in order of (tenant, erid), after the given one."""
+    async def outstanding(self, partitions: Sequence[int], after: Erid | None, limit: int) -> Sequence[Outstanding]:
+        """ERIDs of the partitions with open batches, one partition after the other, in order of (tenant, erid).
+
+        Those of the first partition are those after the given ERID.
+        """
 
     async def orphan(self, partition: int, epoch: int) -> int:
         """Mark as unknown the paid calls that an earlier epoch of the partition claimed and never settled; how many."""

@@ -1,5 +1,6 @@
 """The engine's side of Postgres: `WorkStore` on asyncpg."""
 
+from collections import Counter
 from collections.abc import Collection, Container, Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from des.store.contract import (
     Commit,
     CommitUnit,
     Erid,
+    OpenBatches,
     Outstanding,
     Refused,
     Want,
@@ -29,6 +31,8 @@ from des.wire import decode_contacts
 
 _SQL = statements("work")
 _NIL = UUID(int=0)
+CANDIDATES_MAX = 1_000
+"""Open batches of an ERID that a load looks at."""
 
 
 class PostgresWorkStore:
@@ -56,7 +60,7 @@ class PostgresWorkStore:
         """See WorkStore."""
         return await commit(self._database, self._owner, units, refused, retried=retried)
 
-    async def load(self, wants: Sequence[Want]) -> Sequence[Sequence[AcceptedBatch]]:
+    async def load(self, wants: Sequence[Want]) -> Sequence[OpenBatches]:
         """See WorkStore."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(
@@ -66,6 +70,7 @@ class PostgresWorkStore:
                 [partition_of(want.tenant, want.erid) for want in wants],
                 [want.contacts for want in wants],
                 [seq for want in wants for seq in want.known],
+                CANDIDATES_MAX,
             )
             fresh, again = [row for row in rows if row["fresh"]], [row for row in rows if row["again"]]
             done = await _done_positions(connection, [row for row in fresh if row["written"]])
@@ -79,13 +84,15 @@ class PostgresWorkStore:
                 await quarantine.add(connection, unreadable)
         for row, batch in zip(again, resumed, strict=True):
             found[row["ordinal"] - 1].append(batch)
-        return found
+        rows_of = Counter(row["ordinal"] for row in rows)
+        left = {row["ordinal"] for row in rows if not rows_of[row["ordinal"]] == row["candidates"] < CANDIDATES_MAX}
+        return [OpenBatches(batches, ordinal not in left) for ordinal, batches in enumerate(found, start=1)]
 
-    async def outstanding(self, partition: int, after: Erid | None, limit: int) -> Sequence[Outstanding]:
+    async def outstanding(self, partitions: Sequence[int], after: Erid | None, limit: int) -> Sequence[Outstanding]:
         """See WorkStore."""
         tenant, erid = after or ("", _NIL)
         async with self._database.connection() as connection:
-            rows = await connection.fetch(_SQL["outstanding"], partition, tenant, erid, limit)
+            rows = await connection.fetch(_SQL["outstanding"], partitions, tenant, erid, limit)
         return [
             Outstanding(row["tenant"], row["erid"], row["cancelled"], row["contacts"], in_force(row)) for row in rows
         ]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from des.actors.aggregate import Aggregate, Item, address_of
 from des.contact import Contact, ContactBatch
 from des.limits import BATCH_REFS_PER_ERID_MAX
-from des.options import Options, OptionsInForce
+from des.options import UNSAID, Options, OptionsInForce
 from des.providers.contract import MISS, VERDICT, Outcome, OutcomeKind, Value, Verification
 from des.providers.waterfall import Step, Waterfall
 from des.store.contract import AcceptedBatch, ContactRow
@@ -28,6 +28,7 @@ WATERFALL = Waterfall(
 )
 FIELDS = (("email",), ("email", "phone"), ("phone", "title"), ("title",))
 NOW = 1_000.0
+LOAD_MAX = 2
 TURNS_END = 0.3
 """Share of mails behind which an actor's turn ends."""
 
@@ -87,7 +88,7 @@ class World:
             done = frozenset(position for s, position in self.rows if s == seq)
             if seq not in known and len(done) < len(accepted.batch.contacts):
                 found.append(msgspec.structs.replace(accepted, done=done))
-        return found[:2]
+        return found[:LOAD_MAX]
 
     def accept(self, contacts: int, fields: tuple[str, ...], *, heard: bool) -> None:
         """Accept a batch; the aggregate is told of it, or (another worker's) only that there is something."""
@@ -98,7 +99,11 @@ class World:
         if heard:
             self.accepting.append(self.batches[seq])  # committed, and the acceptor has not come to say so
         else:
-            self.aggregate.store_has_more()
+            self.aggregate.store_has_more(UNSAID, self.outstanding(), in_all=True)
+
+    def outstanding(self) -> int:
+        """Contacts accepted and not committed."""
+        return sum(len(accepted.batch.contacts) for accepted in self.batches.values()) - len(self.rows)
 
     def perform(self) -> None:
         """Take the effects up, as the shell does."""
@@ -132,7 +137,7 @@ class World:
         elif action == 3 and self.load is not None:
             found, self.load = self.load, None
             heard = [accepted for accepted in found if accepted.seq not in [one.seq for one in self.accepting]]
-            self.aggregate.loaded(heard, NOW, complete=not found)
+            self.aggregate.loaded(heard, NOW, complete=len(found) < LOAD_MAX)
         elif action == 4 and self.accepting:
             self.aggregate.accepted(self.accepting.pop(0), NOW)
         if turn_ends:

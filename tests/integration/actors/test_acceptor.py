@@ -19,7 +19,7 @@ from des.contact import ContactBatch
 from des.errors import CommitUnknown
 from des.limits import PARTITIONS
 from des.message import JSON
-from des.store.contract import Acceptance, Outstanding, Refused, partition_of
+from des.store.contract import Acceptance, AcceptedBatch, Outstanding, Refused, partition_of
 from des.store.postgres import Database
 from des.store.work import PostgresWorkStore
 from des.wire import TenantResolver
@@ -53,6 +53,22 @@ class HandsOver(PostgresWorkStore):
         return acceptance
 
 
+class Idle:
+    """Actors that hold partitions and do nothing."""
+
+    contacts_held = 0
+
+    def __init__(self, owned: Mapping[int, int]) -> None:
+        self.owned = owned
+
+    async def memory(self) -> None:
+        """There is some."""
+        await one_turn()
+
+    def accepted(self, _: Sequence[AcceptedBatch]) -> None:
+        """Let them be."""
+
+
 @asynccontextmanager
 async def accepting(store: PostgresWorkStore, owned: Mapping[int, int], amqp_url: str) -> AsyncIterator[Acceptor]:
     """An acceptor at work, and nothing behind it."""
@@ -64,10 +80,8 @@ async def accepting(store: PostgresWorkStore, owned: Mapping[int, int], amqp_url
         Backlog(store, clock),
         tenants=TenantResolver({}, "guest"),
         fields=FIELDS,
-        owned=owned,
         accepting=set(),
-        memory=one_turn,
-        on_accepted=lambda _: None,
+        actors=Idle(owned),
         on_dirty=lambda _: None,
     )
     await lanes.start()

@@ -15,12 +15,13 @@ from des.actors.engine import Engine
 from des.actors.mail import Mail
 from des.clock import SystemClock
 from des.contact import ContactBatch, FieldResult, FieldState
+from des.limits import PARTITIONS
 from des.options import Budget, Options
 from des.providers.contract import MISS, Outcome, OutcomeKind, Question, Traits, Value
 from des.providers.dispatcher import Dispatcher
 from des.providers.waterfall import Waterfall
 from des.store import steering
-from des.store.contract import AcceptedBatch, Commit, CommitUnit, ContactRow, Want, partition_of
+from des.store.contract import Commit, CommitUnit, ContactRow, OpenBatches, Want, partition_of
 from des.store.postgres import Database
 from des.store.reading import EnrichmentState
 from des.store.serving import EnrichmentStore
@@ -115,6 +116,7 @@ class Rig:
 async def rig(database: Database) -> AsyncIterator[Rig]:
     rig = Rig(database)
     await rig.start()
+    await until(lambda: rig.engine.recovery.scans == PARTITIONS)
     yield rig
     rig.people.open.set()
     await rig.engine.stop()
@@ -450,7 +452,7 @@ class NotesLoads(PostgresWorkStore):
         super().__init__(database, owner)
         self.wanted: list[UUID] = []
 
-    async def load(self, wants: Sequence[Want]) -> Sequence[Sequence[AcceptedBatch]]:
+    async def load(self, wants: Sequence[Want]) -> Sequence[OpenBatches]:
         """See WorkStore."""
         self.wanted += [want.erid for want in wants]
         return await super().load(wants)
@@ -470,18 +472,18 @@ async def test_a_sweep_wakes_nobody_who_knows_all_there_is(database: Database) -
     try:
         known, lost = uuid4(), uuid4()
         partition = partition_of("default", known)
-        await until(lambda: rig.engine.recovery.scans >= 64)
+        await until(lambda: rig.engine.recovery.scans == PARTITIONS)
         rig.people.open.clear()
         await rig.accept(batch(known, "ann"))
         await rig.people.calls_waiting.acquire()
         await rig.accept(batch(lost, "bob"), heard=False)
         store.wanted.clear()
         for one in {partition, partition_of("default", lost)}:
-            rig.engine.router.found(await store.outstanding(one, None, 10), swept=True)
+            rig.engine.router.found(await store.outstanding([one], None, 10), swept=True)
         await rig.people.calls_waiting.acquire()
         assert set(store.wanted) == {lost}, "the one that nobody knew of"
         await rig.accept(batch(known, "eve"), heard=False)
-        rig.engine.router.found(await store.outstanding(partition, None, 10), swept=True)
+        rig.engine.router.found(await store.outstanding([partition], None, 10), swept=True)
         await until(lambda: known in store.wanted)
     finally:
         rig.people.open.set()

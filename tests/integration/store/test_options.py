@@ -118,5 +118,5 @@ async def test_a_worker_that_looks_for_work_finds_the_options(database: Database
     acceptance = await accept(database, batch(erid, "ann", **CAPPED))
     await serving(database).update("default", erid, {"priority": None})
     store = PostgresWorkStore(database, uuid4())
-    (found,) = await store.outstanding(acceptance.new[0].partition, None, 10)
+    (found,) = await store.outstanding([acceptance.new[0].partition], None, 10)
     assert found.options == OptionsInForce(Options(budget=Budget(10.0)), 2)
