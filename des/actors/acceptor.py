@@ -6,6 +6,7 @@ acceptor rests and the broker buffers.
 """
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Collection, Container, Sequence
 from typing import Protocol
@@ -33,10 +34,16 @@ RETRY_MAX_S = 2.0
 PATIENCE_S = 0.1
 """Rest after a full group while the actors' memory is full, after a smaller one as much less: ten full groups a second
 go on, and a few contacts are not kept for it."""
-PLENTY_CONTACTS = 5_000
-PLENTY_REST_S = 0.05
-"""Rest before a group while the actors have so much to do, as much less while they have less: it is larger then, and
-what an accept transaction costs is mostly the same for ten deliveries and for six hundred (bench `small_batches`)."""
+GATHER_S = 0.15
+GATHER_CONTACTS = 5_000
+"""Longest rest before a group while deliveries stream in and the actors have so much to do, less while they have less.
+
+An accept transaction for ten deliveries costs hardly less than one for hundreds (bench `small_batches`)."""
+GATHER_DELIVERIES = 500
+GATHER_BYTES = ACCEPT_GROUP_BYTES_MAX // 2
+"""A group that is worth its transaction: it is waited for no longer."""
+STREAM_DELIVERIES = 16
+"""A group of fewer, and nothing streams in that a rest would gather."""
 
 
 class Actors(Protocol):
@@ -89,6 +96,7 @@ class Acceptor:
         self._on_dirty = on_dirty
         self._accepting = accepting
         self._patience_s = 0.0
+        self._streams = False
         self._tasks = TaskOwner(self.name, vital=True)
         self._observe: Callable[[float], None] = lambda _: None
         self._began = 0.0
@@ -129,18 +137,19 @@ class Acceptor:
             self._began = 0.0
 
     async def _pace(self) -> None:
-        """Rest a moment while the actors have plenty to do, and another while they have all they can hold.
+        """Let deliveries gather while the actors have plenty to do; rest a moment while they have all they can hold.
 
         What they cannot hold has to be read back from Postgres and decoded again; but a small batch behind a large
         backlog has to come through too, so it is a moment and no more.
         """
-        if held := self._actors.contacts_held:
-            await self._clock.sleep(PLENTY_REST_S * min(1.0, held / PLENTY_CONTACTS))
-        try:
+        if self._streams:
+            gather_s = GATHER_S * min(1.0, self._actors.contacts_held / GATHER_CONTACTS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(gather_s):
+                    await self._consumer.gather(GATHER_DELIVERIES, GATHER_BYTES)
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._patience_s):
                 await self._actors.memory()
-        except TimeoutError:
-            return
 
     def _decode(self, deliveries: Sequence[Delivery]) -> tuple[list[ContactBatch], list[Refused]]:
         """Make batches of what can be read, and quarantine rows of what cannot."""
@@ -191,6 +200,7 @@ class Acceptor:
         contacts = sum(len(accepted.batch.contacts) for accepted in acceptance.new)
         size = sum(len(delivery.body) for delivery in deliveries)
         self._patience_s = PATIENCE_S * min(1.0, size / ACCEPT_GROUP_BYTES_MAX)
+        self._streams = len(deliveries) >= STREAM_DELIVERIES
         self._backlog.add(contacts)
         self.batches += len(acceptance.new)
         self.contacts += contacts

@@ -73,7 +73,7 @@ class _Inbox:
         self.misfit = asyncio.Event()
         """Set when `prefetch` is not what it was."""
         self._smaller_in_row = 0
-        self._bytes_waiting = 0
+        self.bytes_waiting = 0
         self._on_overflow = on_overflow
         self._overflowed = False
         self.queue = queue
@@ -107,8 +107,8 @@ class _Inbox:
         )
         self._arrived.set()
         self._fit(len(message.body))
-        self._bytes_waiting += len(message.body)
-        if self._bytes_waiting > DELIVERED_BYTES_MAX:
+        self.bytes_waiting += len(message.body)
+        if self.bytes_waiting > DELIVERED_BYTES_MAX:
             self._overflowed = True
             self.waiting.clear()
             self._on_overflow()
@@ -120,7 +120,7 @@ class _Inbox:
             delivery = self.waiting.popleft()
             taken.append(delivery)
             bytes_max -= len(delivery.body)
-            self._bytes_waiting -= len(delivery.body)
+            self.bytes_waiting -= len(delivery.body)
         return taken
 
     @property
@@ -227,6 +227,11 @@ class AmqpConsumer:
         return len(self._inbox.waiting)
 
     @property
+    def bytes_waiting(self) -> int:
+        """Bytes of their bodies."""
+        return self._inbox.bytes_waiting
+
+    @property
     def unacked(self) -> int:
         """Deliveries received and not acknowledged, taken or not."""
         return self._inbox.unacked
@@ -248,6 +253,12 @@ class AmqpConsumer:
             self._arrived.clear()
             await self._arrived.wait()
         return self._inbox.take(deliveries_max, bytes_max)
+
+    async def gather(self, deliveries: int, body_bytes: int) -> None:
+        """See contract.Consumer."""
+        while self.waiting < deliveries and self.bytes_waiting < body_bytes:
+            self._arrived.clear()
+            await self._arrived.wait()
 
     def ack(self, deliveries: Sequence[Delivery]) -> None:
         """See contract.Consumer."""

@@ -24,6 +24,9 @@ class Consumer(Protocol):
         At most `deliveries_max`, and no more than one beyond `bytes_max` of their bodies.
         """
 
+    async def gather(self, deliveries: int, body_bytes: int) -> None:
+        """Wait until so many deliveries have arrived that nobody has taken, or so many bytes of their bodies."""
+
     def ack(self, deliveries: Sequence[Delivery]) -> None:
         """Acknowledge them, soon and in groups; those of a channel that has gone are redelivered by the broker."""
 

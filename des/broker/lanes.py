@@ -62,6 +62,15 @@ class Lanes:
         lane = self._small if self._small_was_last else self._large
         return await lane.take(deliveries_max, bytes_max)
 
+    async def gather(self, deliveries: int, body_bytes: int) -> None:
+        """See contract.Consumer; of both queues together."""
+        while (
+            self._large.waiting + self._small.waiting < deliveries
+            and self._large.bytes_waiting + self._small.bytes_waiting < body_bytes
+        ):
+            self._arrived.clear()
+            await self._arrived.wait()
+
     def ack(self, deliveries: Sequence[Delivery]) -> None:
         """See contract.Consumer."""
         small = [delivery for delivery in deliveries if delivery.queue == SMALL_QUEUE]

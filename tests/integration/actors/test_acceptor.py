@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from des.actors.acceptor import Acceptor
+from des.actors.acceptor import GATHER_CONTACTS, Acceptor
 from des.actors.backlog import Backlog
 from des.actors.recovery import Recovery
 from des.broker.contract import INGEST_EXCHANGE
@@ -17,7 +17,7 @@ from des.broker.publisher import AmqpPublisher
 from des.clock import SystemClock
 from des.contact import ContactBatch
 from des.errors import CommitUnknown
-from des.limits import PARTITIONS
+from des.limits import PARTITIONS, PREFETCH_LARGE_DELIVERIES
 from des.message import JSON
 from des.store.contract import Acceptance, AcceptedBatch, Outstanding, Refused, partition_of
 from des.store.postgres import Database
@@ -54,12 +54,11 @@ class HandsOver(PostgresWorkStore):
 
 
 class Idle:
-    """Actors that hold partitions and do nothing."""
+    """Actors that hold partitions, and contacts, and do nothing."""
 
-    contacts_held = 0
-
-    def __init__(self, owned: Mapping[int, int]) -> None:
+    def __init__(self, owned: Mapping[int, int], contacts_held: int = 0) -> None:
         self.owned = owned
+        self.contacts_held = contacts_held
 
     async def memory(self) -> None:
         """There is some."""
@@ -69,11 +68,9 @@ class Idle:
         """Let them be."""
 
 
-@asynccontextmanager
-async def accepting(store: PostgresWorkStore, owned: Mapping[int, int], amqp_url: str) -> AsyncIterator[Acceptor]:
-    """An acceptor at work, and nothing behind it."""
-    clock, lanes = SystemClock(), Lanes(amqp_url)
-    acceptor = Acceptor(
+def acceptor_of(lanes: Lanes, store: PostgresWorkStore, actors: Idle) -> Acceptor:
+    clock = SystemClock()
+    return Acceptor(
         lanes,
         store,
         clock,
@@ -81,9 +78,16 @@ async def accepting(store: PostgresWorkStore, owned: Mapping[int, int], amqp_url
         tenants=TenantResolver({}, "guest"),
         fields=FIELDS,
         accepting=set(),
-        actors=Idle(owned),
+        actors=actors,
         on_dirty=lambda _: None,
     )
+
+
+@asynccontextmanager
+async def accepting(store: PostgresWorkStore, owned: Mapping[int, int], amqp_url: str) -> AsyncIterator[Acceptor]:
+    """An acceptor at work, and nothing behind it."""
+    lanes = Lanes(amqp_url)
+    acceptor = acceptor_of(lanes, store, Idle(owned))
     await lanes.start()
     await acceptor.start()
     try:
@@ -122,6 +126,40 @@ async def test_a_partition_that_goes_while_a_batch_is_committed_has_its_new_owne
             await until(lambda: len(heard()) == 1)
             assert heard() == [str(partition_of("default", erid))]
     finally:
+        await publisher.stop()
+
+
+class NotesGathering(Lanes):
+    """Notes how often deliveries were let gather."""
+
+    gathered = 0
+
+    async def gather(self, deliveries: int, body_bytes: int) -> None:
+        """See contract.Consumer."""
+        self.gathered += 1
+        await super().gather(deliveries, body_bytes)
+
+
+async def test_deliveries_gather_where_many_come_and_never_where_one_does(database: Database, amqp_url: str) -> None:
+    """As many of them as are let come to a consumer that knows nothing of their size yet, and one more."""
+    publisher, lanes = AmqpPublisher(amqp_url), NotesGathering(amqp_url)
+    acceptor = acceptor_of(lanes, PostgresWorkStore(database, uuid4()), Idle({}, GATHER_CONTACTS))
+    await publisher.start()
+    await lanes.start()
+    try:
+        for erid in [uuid4() for _ in range(PREFETCH_LARGE_DELIVERIES)]:
+            await publisher.publish(INGEST_EXCHANGE, str(erid), document(erid), content_type=JSON)
+        await until(lambda: lanes.unacked == PREFETCH_LARGE_DELIVERIES)
+        await acceptor.start()
+        await until(lambda: acceptor.batches == PREFETCH_LARGE_DELIVERIES and lanes.gathered == 1)
+        for number in range(1, 4):
+            erid = uuid4()
+            await publisher.publish(INGEST_EXCHANGE, str(erid), document(erid), content_type=JSON)
+            await until(lambda: acceptor.batches == PREFETCH_LARGE_DELIVERIES + number)  # noqa: B023 - awaited here
+        assert lanes.gathered == 1
+    finally:
+        await acceptor.stop()
+        await lanes.stop()
         await publisher.stop()
 
 

@@ -255,9 +255,10 @@ async def test_the_larger_messages_are_the_fewer_are_held(amqp_url: str, publish
         got += await work_through(consumer, len(large))
         await until(lambda: consumer.unacked == PREFETCH_LARGE_DELIVERIES)
         got += await work_through(consumer, SMALLER_IN_ROW)
-        await until(lambda: consumer.unacked == PREFETCH_DELIVERIES)
+        await until(lambda: consumer.unacked >= PREFETCH_DELIVERIES)
+        assert consumer.unacked <= PREFETCH_DELIVERIES + PREFETCH_LARGE_DELIVERIES, "with those of the consumer before"
         got += await work_through(consumer, PREFETCH_DELIVERIES)
-        await until(lambda: consumer.unacked == PREFETCH_SMALL_DELIVERIES)
+        await until(lambda: consumer.unacked >= PREFETCH_SMALL_DELIVERIES)
         got += await work_through(consumer, len(small) - 1)
         await until(lambda: consumer.unacked == 1 + len(large))  # they were on their way
         got += await work_through(consumer, 1 + len(large))

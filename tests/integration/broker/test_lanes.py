@@ -72,3 +72,18 @@ async def test_each_delivery_is_settled_in_the_queue_it_came_by(
     await lanes.start()
     async with asyncio.timeout(20):
         assert bodies(await lanes.take(300)) == ["large 1"]
+
+
+async def test_it_gathers_by_number_or_by_size_from_both_queues(publisher: AmqpPublisher, lanes: Lanes) -> None:
+    await publish(publisher, INGEST_EXCHANGE, ["four"] * 3)
+    async with asyncio.timeout(20):
+        await lanes.gather(3, 1_000)
+    gathered = asyncio.create_task(lanes.gather(1_000, 20))
+    await publish(publisher, SMALL_EXCHANGE, ["four"])
+    await until(lambda: lanes.unacked == 4)
+    assert not gathered.done()
+    await publish(publisher, SMALL_EXCHANGE, ["four"])
+    async with asyncio.timeout(20):
+        await gathered
+    assert bodies(await lanes.take(300)) == ["four"] * 2
+    assert bodies(await lanes.take(300)) == ["four"] * 3
