@@ -60,6 +60,7 @@ async def test_objects_are_found_by_their_key(database: Database) -> None:
             statements("commit")["count_off"],
             statements("commit")["count_batches_in_parts"],
             statements("serving")["enrichment"],
+            statements("work")["outstanding"],
         ):
             plan = await plan_of(connection, sql)
             assert "enrichment_pkey" in plan, plan
