@@ -1,15 +1,22 @@
-"""Accept: a group of batches becomes rows, or duplicates, or quarantine, in one transaction."""
+"""Accept: a group of batches becomes rows, or duplicates, or quarantine, in one transaction.
+
+Nearly every group is of new batches: written as such it takes one statement, and fails as a whole where one of them is
+no new batch of an open enrichment. Then, and where a batch comes in parts or has options, each is told apart first.
+"""
 
 from collections import Counter
 from collections.abc import Collection, Container, Sequence
+from operator import itemgetter
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from des import failpoints
 from des.contact import ContactBatch
 from des.failpoints import Failpoint
 from des.message import BATCH_TYPE, PROTOBUF
+from des.options import UNSAID, OptionsInForce
 from des.store import options, quarantine
 from des.store.contract import Acceptance, AcceptedBatch, Erid, Refused, partition_of
 from des.store.postgres import Connection, Database, mapped_errors
@@ -30,6 +37,14 @@ class _Known(msgspec.Struct):
     content_hash: bytes
     parts: int
     present: set[int]
+
+
+class _Total(msgspec.Struct):
+    """What a group adds to an enrichment."""
+
+    contacts: int = 0
+    batches: int = 0
+    fields: set[str] = set()
 
 
 class _Sorted(msgspec.Struct):
@@ -53,10 +68,73 @@ class _Locked(msgspec.Struct):
     used: set[Erid] = set()
 
 
+class NotAllNew(Exception):
+    """One of the group is there already, or its enrichment takes no more: nothing was written."""
+
+
+def may_be_new(batches: Sequence[ContactBatch]) -> bool:
+    """Whether the group can be written as new batches: they are whole, and change no options."""
+    return all(batch.parts == 1 and batch.options is None for batch in batches)
+
+
+async def accept_new(
+    database: Database, batches: Sequence[ContactBatch], refused: Sequence[Refused], owned: Container[int]
+) -> Acceptance:
+    """Write a group that `may_be_new`. Raises NotAllNew, StoreUnavailable, CommitUnknown."""
+    try:
+        with mapped_errors():
+            async with database.transaction() as connection:
+                seqs, said = await _insert_new(connection, batches)
+                await _end(connection, batches, refused, owned)
+    except asyncpg.UniqueViolationError as error:
+        raise NotAllNew from error
+    new = [
+        AcceptedBatch(
+            batch,
+            partition_of(batch.tenant, batch.erid),
+            seq,
+            options=said.get((batch.tenant, batch.erid), UNSAID),
+        )
+        for batch, seq in zip(batches, seqs, strict=True)
+    ]
+    return Acceptance(new, 0, Counter([one.reason for one in refused]))
+
+
+async def _insert_new(
+    connection: Connection, batches: Sequence[ContactBatch]
+) -> tuple[list[int], dict[Erid, OptionsInForce]]:
+    """Answer the `seq` of each, in order, and the options of the enrichments that have some. Raises NotAllNew."""
+    if not batches:
+        return [], {}
+    totals = _totals(batches)
+    rows = await connection.fetch(
+        _SQL["accept_new"],
+        [batch.tenant for batch in batches],
+        [batch.erid for batch in batches],
+        [batch.batch_id for batch in batches],
+        [batch.first_position for batch in batches],
+        [partition_of(batch.tenant, batch.erid) for batch in batches],
+        [batch.content_hash for batch in batches],
+        [",".join(batch.fields) for batch in batches],
+        [len(batch.contacts) for batch in batches],
+        [batch.payload for batch in batches],
+        *_columns([erid for erid, _ in totals]),
+        [partition_of(*erid) for erid, _ in totals],
+        *_sums(totals),
+    )
+    objects = rows[len(batches) :]  # behind the batches, having no `seq`
+    if any(row["sealed"] for row in objects):
+        raise NotAllNew
+    return (
+        [row["seq"] for row in rows[: len(batches)]],
+        {(row["tenant"], row["erid"]): options.in_force(row) for row in objects},
+    )
+
+
 async def accept(
     database: Database, batches: Sequence[ContactBatch], refused: Sequence[Refused], owned: Container[int]
 ) -> Acceptance:
-    """Write the group. Raises StoreUnavailable, CommitUnknown: the same group may simply be written again."""
+    """Write the group, whatever is there. Raises StoreUnavailable, CommitUnknown: it may simply be written again."""
     with mapped_errors():
         async with database.transaction() as connection:
             sorted_, locked = _Sorted(), _Locked()
@@ -67,11 +145,7 @@ async def accept(
                 sorted_ = _sort_out(batches, locked, known)
                 seqs = await _insert(connection, sorted_.new)
                 await options.write(connection, locked.standings)
-            if refused or sorted_.refused:
-                await quarantine.add(connection, [*refused, *sorted_.refused])
-            partitions = {partition_of(batch.tenant, batch.erid) for batch in sorted_.new}
-            await tell_owners(connection, [partition for partition in partitions if partition not in owned])
-            failpoints.hit(Failpoint.ACCEPT_BEFORE_COMMIT)
+            await _end(connection, sorted_.new, [*refused, *sorted_.refused], owned)
     new = [
         AcceptedBatch(
             batch,
@@ -84,6 +158,17 @@ async def accept(
     ]
     quarantined = Counter([one.reason for one in (*refused, *sorted_.refused)])
     return Acceptance(new, sorted_.duplicates, quarantined)
+
+
+async def _end(
+    connection: Connection, new: Sequence[ContactBatch], refused: Sequence[Refused], owned: Container[int]
+) -> None:
+    """What every group ends with: quarantine, and a word to the owners of what is others'."""
+    if refused:
+        await quarantine.add(connection, refused)
+    partitions = {partition_of(batch.tenant, batch.erid) for batch in new}
+    await tell_owners(connection, [partition for partition in partitions if partition not in owned])
+    failpoints.hit(Failpoint.ACCEPT_BEFORE_COMMIT)
 
 
 async def tell_owners(connection: Connection, partitions: Collection[int]) -> None:
@@ -180,12 +265,7 @@ async def _insert(connection: Connection, new: Sequence[ContactBatch]) -> list[i
     """Insert batches and add them to their enrichments' totals; answer their `seq`, in order."""
     if not new:
         return []
-    totals: dict[Erid, tuple[int, int, set[str]]] = {}
-    for batch in new:
-        contacts, count, fields = totals.get((batch.tenant, batch.erid), (0, 0, set()))
-        fields.update(batch.fields)
-        totals[batch.tenant, batch.erid] = (contacts + len(batch.contacts), count + (batch.part == 0), fields)
-    ordered = sorted(totals.items())
+    totals = _totals(new)
     rows = await connection.fetch(
         _SQL["insert_batches"],
         [batch.tenant for batch in new],
@@ -199,9 +279,30 @@ async def _insert(connection: Connection, new: Sequence[ContactBatch]) -> list[i
         [",".join(batch.fields) for batch in new],
         [len(batch.contacts) for batch in new],
         [batch.payload for batch in new],
-        *_columns([erid for erid, _ in ordered]),
-        [total[0] for _, total in ordered],
-        [total[1] for _, total in ordered],
-        [",".join(sorted(total[2])) for _, total in ordered],
+        *_columns([erid for erid, _ in totals]),
+        *_sums(totals),
     )
     return [row["seq"] for row in rows]
+
+
+def _totals(new: Sequence[ContactBatch]) -> list[tuple[Erid, _Total]]:
+    """What the batches add to their enrichments, in order of the key."""
+    totals: dict[Erid, _Total] = {}
+    for batch in new:
+        erid = (batch.tenant, batch.erid)
+        total = totals.get(erid)
+        if total is None:
+            total = totals[erid] = _Total()
+        total.contacts += len(batch.contacts)
+        total.batches += batch.part == 0
+        total.fields.update(batch.fields)
+    return sorted(totals.items(), key=itemgetter(0))
+
+
+def _sums(totals: Sequence[tuple[Erid, _Total]]) -> tuple[list[int], list[int], list[str]]:
+    """Contacts, batches, and fields joined by commas, of each."""
+    return (
+        [total.contacts for _, total in totals],
+        [total.batches for _, total in totals],
+        [",".join(sorted(total.fields)) for _, total in totals],
+    )

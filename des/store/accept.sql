@@ -2,6 +2,47 @@
 -- that everything about one ERID is decided by one acceptor at a time; then reading which batches are known is enough,
 -- no insert can race.
 
+-- name: accept_new
+-- A group of which every batch is new, as nearly all are, in one statement in place of three: each object is opened or
+-- locked, in key order, with its totals and the union of the fields asked for, and behind all of them the batches are
+-- written, in the order given, which becomes the order of `seq`. One that is there violates the key of `batch`. Answers
+-- the `seq`s, and in rows without one the objects that are sealed or have options.
+with totals as (
+    insert into enrichment as e (tenant, erid, partition, contacts, batches, fields)
+    select u.tenant, u.erid, u.partition, u.contacts, u.batches, string_to_array(u.fields, ',')
+    from unnest($10::text[], $11::uuid[], $12::smallint[], $13::bigint[], $14::bigint[], $15::text[])
+        as u (tenant, erid, partition, contacts, batches, fields)
+    order by u.tenant, u.erid
+    on conflict (tenant, erid) do update set
+        contacts = e.contacts + excluded.contacts,
+        batches = e.batches + excluded.batches,
+        fields = case
+            when e.fields @> excluded.fields then e.fields
+            else array(select distinct f from unnest(e.fields || excluded.fields) f order by f)
+        end,
+        updated_at = now()
+    returning e.tenant, e.erid, e.sealed, e.options, e.options_revision
+), added as (
+    insert into batch (tenant, erid, batch_id, part, parts, first_position, partition, content_hash, fields, contacts, payload)
+    select u.tenant, u.erid, u.batch_id, 0, 1, u.first_position, u.partition, u.content_hash,
+        string_to_array(u.fields, ','), u.contacts, u.payload
+    from (select count(*) from totals) as locked
+    cross join unnest(
+        $1::text[], $2::uuid[], $3::uuid[], $4::integer[], $5::smallint[], $6::bytea[], $7::text[], $8::integer[], $9::bytea[]
+    ) with ordinality as u (
+        tenant, erid, batch_id, first_position, partition, content_hash, fields, contacts, payload, ordinal
+    )
+    order by u.ordinal
+    returning seq
+)
+select seq, null as tenant, null::uuid as erid, null::boolean as sealed, null::jsonb as options, null::integer as options_revision
+from added
+union all
+select null, tenant, erid, sealed, options, options_revision
+from totals
+where sealed or options_revision > 0
+order by seq;
+
 -- name: lock_enrichments
 -- Opens the objects that are new and locks those that are there, in key order: two acceptors never deadlock. One
 -- statement, since each more is a round trip within a lock; its price is a row version an object and group. Options

@@ -1,5 +1,6 @@
 """The engine's side of Postgres: `WorkStore` on asyncpg."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Collection, Container, Mapping, Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from des.contact import Contact, ContactBatch
 from des.errors import Unreadable
 from des.message import BATCH_TYPE, PROTOBUF
 from des.store import quarantine, resumption
-from des.store.accept import accept, tell_owners
+from des.store.accept import NotAllNew, accept, accept_new, may_be_new, tell_owners
 from des.store.commit import commit
 from des.store.contract import (
     Acceptance,
@@ -42,12 +43,18 @@ class PostgresWorkStore:
         """Take the pool and the worker's id."""
         self._database = database
         self._owner = owner
+        self._expects_new = True  # what is sent once more comes in groups of it: each is tried as new in vain only once
 
     async def accept(
         self, batches: Sequence[ContactBatch], refused: Sequence[Refused], owned: Container[int]
     ) -> Acceptance:
         """See WorkStore."""
-        return await accept(self._database, batches, refused, owned)
+        if self._expects_new and may_be_new(batches):
+            with contextlib.suppress(NotAllNew):
+                return await accept_new(self._database, batches, refused, owned)
+        acceptance = await accept(self._database, batches, refused, owned)
+        self._expects_new = len(acceptance.new) == len(batches)
+        return acceptance
 
     async def tell_owners(self, partitions: Collection[int]) -> None:
         """See WorkStore."""
