@@ -25,7 +25,8 @@ for no key update of b;
 -- Progress of each batch part, of which a finished one lets go of its payload, and with it of each object: one statement
 -- for both, to spare a round trip. The last outstanding contact settles the object: a new revision; if it is sealed, it
 -- is completed where all parts of its batches are here (steering.sql, `seal`): what is cancelled waits for no more.
--- `finished` are its batches that are whole and finished with this, `in_parts` those of which a part is.
+-- `finished` are its batches that are whole and finished with this, `in_parts` those of which a part is. Grouped rather
+-- than joined: without hash joins (postgres.py) two hundred objects of a commit would be held against each other.
 with counted as (
     update batch b
     set contacts_done = b.contacts_done + u.n,
@@ -34,15 +35,6 @@ with counted as (
     from unnest($10::text[], $11::uuid[], $12::uuid[], $13::integer[], $14::integer[]) as u (tenant, erid, batch_id, part, n)
     where b.tenant = u.tenant and b.erid = u.erid and b.batch_id = u.batch_id and b.part = u.part
     returning b.tenant, b.erid, b.batch_id, b.parts, b.contacts, b.finished_at
-), ended as (
-    select tenant, erid,
-        count(*) filter (where parts = 1) as batches,
-        array_agg(batch_id) filter (where parts = 1) as finished,
-        array_agg(contacts) filter (where parts = 1) as finished_contacts,
-        array_agg(batch_id) filter (where parts > 1) as in_parts
-    from counted
-    where finished_at is not null
-    group by tenant, erid
 )
 update enrichment e
 set contacts_done = e.contacts_done + u.contacts,
@@ -65,12 +57,26 @@ set contacts_done = e.contacts_done + u.contacts,
     end,
     updated_at = now()
 from (
-    select a.*, coalesce(x.batches, 0) as batches, x.finished, x.finished_contacts, x.in_parts
-    from unnest(
-        $1::text[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
-        $9::bigint[]
-    ) as a (tenant, erid, contacts, found, not_found, failed, suppressed, over_budget, cancelled)
-    left join ended x on x.tenant = a.tenant and x.erid = a.erid
+    select tenant, erid, sum(contacts)::bigint as contacts, sum(found)::bigint as found,
+        sum(not_found)::bigint as not_found, sum(failed)::bigint as failed, sum(suppressed)::bigint as suppressed,
+        sum(over_budget)::bigint as over_budget, sum(cancelled)::bigint as cancelled,
+        count(*) filter (where parts = 1) as batches,
+        array_agg(batch_id) filter (where parts = 1) as finished,
+        array_agg(batch_contacts) filter (where parts = 1) as finished_contacts,
+        array_agg(batch_id) filter (where parts > 1) as in_parts
+    from (
+        select *, null::uuid as batch_id, null::integer as parts, null::integer as batch_contacts
+        from unnest(
+            $1::text[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
+            $9::bigint[]
+        ) as a (tenant, erid, contacts, found, not_found, failed, suppressed, over_budget, cancelled)
+        union all
+        select tenant, erid, null, null, null, null, null, null, null, batch_id, parts, contacts
+        from counted
+        where finished_at is not null
+    ) as x
+    group by tenant, erid
+    order by tenant, erid
 ) as u
 where e.tenant = u.tenant and e.erid = u.erid
 returning e.tenant, e.erid, e.revision, e.completed, e.fields, e.contacts, e.contacts_done, e.batches, e.batches_done,
