@@ -37,17 +37,17 @@ with counted as (
     returning b.tenant, b.erid, b.batch_id, b.parts, b.contacts, b.finished_at
 )
 update enrichment e
-set contacts_done = e.contacts_done + u.contacts,
-    batches_done = e.batches_done + u.batches,
-    fields_found = e.fields_found + u.found,
-    fields_not_found = e.fields_not_found + u.not_found,
-    fields_failed = e.fields_failed + u.failed,
-    fields_suppressed = e.fields_suppressed + u.suppressed,
-    fields_over_budget = e.fields_over_budget + u.over_budget,
-    fields_cancelled = e.fields_cancelled + u.cancelled,
-    revision = e.revision + case when e.contacts_done + u.contacts = e.contacts then 1 else 0 end,
+set contacts_done = e.contacts_done + d.contacts,
+    batches_done = e.batches_done + d.batches,
+    fields_found = e.fields_found + d.found,
+    fields_not_found = e.fields_not_found + d.not_found,
+    fields_failed = e.fields_failed + d.failed,
+    fields_suppressed = e.fields_suppressed + d.suppressed,
+    fields_over_budget = e.fields_over_budget + d.over_budget,
+    fields_cancelled = e.fields_cancelled + d.cancelled,
+    revision = e.revision + case when e.contacts_done + d.contacts = e.contacts then 1 else 0 end,
     completed = e.completed or case
-        when not e.sealed or e.contacts_done + u.contacts < e.contacts then false
+        when not e.sealed or e.contacts_done + d.contacts < e.contacts then false
         else e.cancelled or not exists (
             select from batch b
             where b.tenant = e.tenant and b.erid = e.erid and b.parts > 1
@@ -77,11 +77,11 @@ from (
     ) as x
     group by tenant, erid
     order by tenant, erid
-) as u
-where e.tenant = u.tenant and e.erid = u.erid
+) as d
+where e.tenant = d.tenant and e.erid = d.erid
 returning e.tenant, e.erid, e.revision, e.completed, e.fields, e.contacts, e.contacts_done, e.batches, e.batches_done,
     e.fields_found, e.fields_not_found, e.fields_failed, e.fields_suppressed, e.fields_over_budget, e.fields_cancelled,
-    u.finished, u.finished_contacts, u.in_parts;
+    d.finished, d.finished_contacts, d.in_parts;
 
 -- name: count_batches_in_parts
 -- Of batches in several parts: those of which every part is here and finished count as done.
