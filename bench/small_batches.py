@@ -21,7 +21,7 @@ from bench.processes import Measured, Together
 
 ERIDS = 200
 ROUNDS = 2
-SIZES = {10: (16_000, 4_000), 1: (30_000, 4_000)}
+SIZES = {10: (24_000, 4_000), 1: (30_000, 4_000)}
 """Contacts of a batch: batches for DES, batches for the peer; each takes several seconds."""
 TARGET = 5.0
 

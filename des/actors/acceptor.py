@@ -35,7 +35,7 @@ PATIENCE_S = 0.1
 """Rest after a full group while the actors' memory is full, after a smaller one as much less: ten full groups a second
 go on, and a few contacts are not kept for it."""
 GATHER_S = 0.15
-GATHER_CONTACTS = 5_000
+GATHER_CONTACTS = 3_500
 """Longest rest before a group while deliveries stream in and the actors have so much to do, less while they have less.
 
 An accept transaction for ten deliveries costs hardly less than one for hundreds (bench `small_batches`)."""
