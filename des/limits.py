@@ -86,8 +86,8 @@ MEDIUM_DELIVERY_BYTES_MAX = 100 * KIB
 """A body up to which a delivery is not large; one batch of a thousand contacts has a third of it."""
 SMALL_DELIVERY_BYTES_MAX = 32 * KIB
 DELIVERED_BYTES_MAX = 96 * MIB
-"""Bodies that wait in a consumer. The prefetch keeps below it, but where large ones follow a run of small ones: those
-that are on their way by then are given back, and come again by sixteen."""
+"""Bodies that wait in a consumer, where those are more than sixteen. The prefetch keeps below it, but where large ones
+follow a run of small ones: what is on its way by then is given back, and comes again by sixteen."""
 CONFIRMS_IN_FLIGHT_MAX = 1_000
 """Publishes without a confirm yet; 200-1,000 give the throughput (RabbitMQ's quorum benchmark, 2020-05)."""
 PUBLISH_DEADLINE_S = 30.0

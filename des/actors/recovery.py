@@ -98,18 +98,17 @@ class Recovery:
         while True:
             for partition in range(PARTITIONS):
                 await self._clock.sleep(SWEEP_S / PARTITIONS)
-                if self._router is not None:
+                if self._router is not None and partition in self._router.owned:
                     await self._scan([partition], self._router, swept=True)
 
     async def _scan(self, partitions: Sequence[int], router: Finds, *, swept: bool) -> None:
         """Have every ERID of these partitions that has open batches made known to the router, page by page."""
         after: Erid | None = None
-        while partitions:
-            await router.place()
-            owned = [partition for partition in partitions if partition in router.owned]
-            if owned[:1] != partitions[:1]:
+        while owned := [partition for partition in partitions if partition in router.owned]:
+            if owned[0] != partitions[0]:
                 after = None  # it was of a partition that has gone
             partitions = owned
+            await router.place()
             try:
                 for partition in partitions:
                     await self._orphan(partition)

@@ -108,7 +108,7 @@ class _Inbox:
         self._arrived.set()
         self._fit(len(message.body))
         self.bytes_waiting += len(message.body)
-        if self.bytes_waiting > DELIVERED_BYTES_MAX:
+        if self.bytes_waiting > DELIVERED_BYTES_MAX and len(self.waiting) > self._prefetches[0].deliveries:
             self._overflowed = True
             self.waiting.clear()
             self._on_overflow()

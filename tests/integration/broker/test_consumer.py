@@ -290,3 +290,20 @@ async def test_large_messages_on_their_way_are_given_back_where_they_are_too_muc
         assert {delivery.generation for delivery in got[len(small) :]} == {2}
     finally:
         await consumer.stop()
+
+
+async def test_as_many_as_are_held_of_any_size_are_never_given_back(amqp_url: str, publisher: AmqpPublisher) -> None:
+    """Whoever publishes to RabbitMQ itself may send messages that are larger than any of ours."""
+    large = [b"l%03d" % number + b"l" * 7 * MIB for number in range(PREFETCH_LARGE_DELIVERIES)]
+    for body in large:
+        await publisher.publish(INGEST_EXCHANGE, "k", body, content_type=KIND)
+    consumer = AmqpConsumer(amqp_url)
+    await consumer.start()
+    try:
+        await until(lambda: consumer.waiting == PREFETCH_LARGE_DELIVERIES)
+        assert consumer.bytes_waiting > DELIVERED_BYTES_MAX
+        got = await work_through(consumer, len(large))
+        assert [delivery.body for delivery in got] == large
+        assert {delivery.generation for delivery in got} == {1}
+    finally:
+        await consumer.stop()
