@@ -7,6 +7,7 @@ no new batch of an open enrichment. Then, and where a batch comes in parts or ha
 from collections import Counter
 from collections.abc import Collection, Container, Sequence
 from operator import itemgetter
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -109,15 +110,7 @@ async def _insert_new(
     totals = _totals(batches)
     rows = await connection.fetch(
         _SQL["accept_new"],
-        [batch.tenant for batch in batches],
-        [batch.erid for batch in batches],
-        [batch.batch_id for batch in batches],
-        [batch.first_position for batch in batches],
-        [partition_of(batch.tenant, batch.erid) for batch in batches],
-        [batch.content_hash for batch in batches],
-        [",".join(batch.fields) for batch in batches],
-        [len(batch.contacts) for batch in batches],
-        [batch.payload for batch in batches],
+        *_rows(batches),
         *_columns([erid for erid, _ in totals]),
         [partition_of(*erid) for erid, _ in totals],
         *_sums(totals),
@@ -268,6 +261,16 @@ async def _insert(connection: Connection, new: Sequence[ContactBatch]) -> list[i
     totals = _totals(new)
     rows = await connection.fetch(
         _SQL["insert_batches"],
+        *_rows(new),
+        *_columns([erid for erid, _ in totals]),
+        *_sums(totals),
+    )
+    return [row["seq"] for row in rows]
+
+
+def _rows(new: Sequence[ContactBatch]) -> tuple[list[Any], ...]:
+    """Batches as they are written, by columns."""
+    return (
         [batch.tenant for batch in new],
         [batch.erid for batch in new],
         [batch.batch_id for batch in new],
@@ -279,10 +282,7 @@ async def _insert(connection: Connection, new: Sequence[ContactBatch]) -> list[i
         [",".join(batch.fields) for batch in new],
         [len(batch.contacts) for batch in new],
         [batch.payload for batch in new],
-        *_columns([erid for erid, _ in totals]),
-        *_sums(totals),
     )
-    return [row["seq"] for row in rows]
 
 
 def _totals(new: Sequence[ContactBatch]) -> list[tuple[Erid, _Total]]:

@@ -10,7 +10,7 @@
 with totals as (
     insert into enrichment as e (tenant, erid, partition, contacts, batches, fields)
     select u.tenant, u.erid, u.partition, u.contacts, u.batches, string_to_array(u.fields, ',')
-    from unnest($10::text[], $11::uuid[], $12::smallint[], $13::bigint[], $14::bigint[], $15::text[])
+    from unnest($12::text[], $13::uuid[], $14::smallint[], $15::bigint[], $16::bigint[], $17::text[])
         as u (tenant, erid, partition, contacts, batches, fields)
     order by u.tenant, u.erid
     on conflict (tenant, erid) do update set
@@ -24,13 +24,14 @@ with totals as (
     returning e.tenant, e.erid, e.sealed, e.options, e.options_revision
 ), added as (
     insert into batch (tenant, erid, batch_id, part, parts, first_position, partition, content_hash, fields, contacts, payload)
-    select u.tenant, u.erid, u.batch_id, 0, 1, u.first_position, u.partition, u.content_hash,
+    select u.tenant, u.erid, u.batch_id, u.part, u.parts, u.first_position, u.partition, u.content_hash,
         string_to_array(u.fields, ','), u.contacts, u.payload
     from (select count(*) from totals) as locked
     cross join unnest(
-        $1::text[], $2::uuid[], $3::uuid[], $4::integer[], $5::smallint[], $6::bytea[], $7::text[], $8::integer[], $9::bytea[]
+        $1::text[], $2::uuid[], $3::uuid[], $4::integer[], $5::integer[], $6::integer[], $7::smallint[], $8::bytea[],
+        $9::text[], $10::integer[], $11::bytea[]
     ) with ordinality as u (
-        tenant, erid, batch_id, first_position, partition, content_hash, fields, contacts, payload, ordinal
+        tenant, erid, batch_id, part, parts, first_position, partition, content_hash, fields, contacts, payload, ordinal
     )
     order by u.ordinal
     returning seq
