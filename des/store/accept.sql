@@ -5,8 +5,9 @@
 -- name: accept_new
 -- A group of which every batch is new, as nearly all are, in one statement in place of three: each object is opened or
 -- locked, in key order, with its totals and the union of the fields asked for, and behind all of them the batches are
--- written, in the order given, which becomes the order of `seq`. One that is there violates the key of `batch`. Answers
--- the `seq`s, and in rows without one the objects that are sealed or have options.
+-- written, in the order given, which becomes the order of `seq` (drawn behind the locks: see `parts` in serving.sql). One
+-- that is there violates the key of `batch`. Answers the `seq`s, and in rows without one the objects that are sealed or
+-- have options.
 with totals as (
     insert into enrichment as e (tenant, erid, partition, contacts, batches, fields)
     select u.tenant, u.erid, u.partition, u.contacts, u.batches, string_to_array(u.fields, ',')

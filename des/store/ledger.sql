@@ -32,7 +32,8 @@ join call c on c.tenant = u.tenant and c.provider = u.provider and c.operation =
 
 -- name: take_over_calls
 -- An unknown call that may be sent again at no charge becomes this worker's, or stays it where the reply of the take-over
--- was lost; its reservation stays as it was, and so does the ERID that is charged: that it was charged by the first sending is as likely as not.
+-- was lost; its reservation stays as it was, and so does the ERID that is charged: that it was charged by the first sending
+-- is as likely as not.
 update call c
 set state = 'claimed', owner = $4, epoch = u.epoch, partition = u.partition, claimed_at = now(), replayed = true
 from unnest($1::uuid[], $2::smallint[], $3::bigint[]) as u (id, partition, epoch)

@@ -92,8 +92,11 @@ class PostgresWorkStore:
         for row, batch in zip(again, resumed, strict=True):
             found[row["ordinal"] - 1].append(batch)
         rows_of = Counter(row["ordinal"] for row in rows)
-        left = {row["ordinal"] for row in rows if not rows_of[row["ordinal"]] == row["candidates"] < CANDIDATES_MAX}
-        return [OpenBatches(batches, ordinal not in left) for ordinal, batches in enumerate(found, start=1)]
+        candidates = {row["ordinal"]: row["candidates"] for row in rows}
+        return [
+            OpenBatches(batches, complete=rows_of[ordinal] == candidates.get(ordinal, 0) < CANDIDATES_MAX)
+            for ordinal, batches in enumerate(found, start=1)
+        ]
 
     async def outstanding(self, partitions: Sequence[int], after: Erid | None, limit: int) -> Sequence[Outstanding]:
         """See WorkStore."""
