@@ -101,7 +101,7 @@ class Intake:
         self._paced: dict[Kind, asyncio.TimerHandle] = {}
         """Kinds of which one was a moment ago, until the next may go."""
         self._full_in_flight = 0
-        self._suppliers: dict[str, deque[Callable[[], None]]] = {}
+        self._suppliers: dict[Kind, deque[Callable[[], None]]] = {}
         self._bytes_kept = 0
         self._flush_is_due = False
         self._draining = False
@@ -158,12 +158,12 @@ class Intake:
         while not self.has_room and not self._draining:
             await self._room.wait()
 
-    def call(self, tenant: str, supply: Callable[[], None]) -> None:
-        """Have `supply` called, once, when small batches of the tenant that it submits can go out at once.
+    def call(self, kind: Kind, supply: Callable[[], None]) -> None:
+        """Have `supply` called, once, when batches of that kind that it submits can go out at once.
 
         It must not raise: others are called after it.
         """
-        self._suppliers.setdefault(tenant, deque()).append(supply)
+        self._suppliers.setdefault(kind, deque()).append(supply)
         self._flush_soon()
 
     def keep(self, size: int) -> None:
@@ -237,7 +237,7 @@ class Intake:
         for kind in ready[: INTAKE_PUBLISHES_IN_FLIGHT_MAX - len(self._in_flight)]:
             self._in_flight.add(kind)
             self._start(self._open.pop(kind), is_full=False)
-        if any(self._may_go((tenant, True)) for tenant in self._suppliers):
+        if any(map(self._may_go, self._suppliers)):
             self._flush_soon()
 
     def _may_go(self, kind: Kind) -> bool:
@@ -248,13 +248,13 @@ class Intake:
             return
         clock = asyncio.get_running_loop().time
         until = clock() + SUPPLY_S_MAX
-        for tenant in [tenant for tenant in self._suppliers if self._may_go((tenant, True))]:
-            suppliers = self._suppliers[tenant]
+        for kind in list(filter(self._may_go, self._suppliers)):
+            suppliers = self._suppliers[kind]
             while suppliers:
                 suppliers.popleft()()
                 if clock() > until:
                     return
-            del self._suppliers[tenant]
+            del self._suppliers[kind]
 
     def _start(self, group: _Set, *, is_full: bool) -> None:
         group.sent_at = asyncio.get_running_loop().time()

@@ -13,14 +13,13 @@ Failures. What cannot be accepted is an `InvalidInput` with a reason code and th
 `InvalidUnit` (broker): one poisoned batch of a set leaves its neighbours alone.
 
 Read in order: `rules` (what is acceptable), `identity` (ids and hash), `encoded` (what a door passes on), `protobuf`,
-`document` (JSON) with its `faults`, `parts` (split and set), `glance` (a door in a hurry) with its `views`, `delivery`
-(what comes from the broker).
+`document` (JSON) with its `faults`, `parts` (split and set), `delivery` (what comes from the broker), `glance` (a door
+in a hurry) with its `scan`. The last is imported by its own name: it brings numpy, which only that door has use for.
 """
 
 from des.wire.delivery import InvalidUnit, TenantResolver, decode_delivery
 from des.wire.document import ContactBatchDocument, decode_json, encode_json
 from des.wire.encoded import EncodedBatch
-from des.wire.glance import glance
 from des.wire.parts import encode_set, encode_set_of_payloads, split, split_encoded
 from des.wire.protobuf import decode_contacts, decode_proto, encode_proto
 
@@ -37,7 +36,6 @@ __all__ = [
     "encode_proto",
     "encode_set",
     "encode_set_of_payloads",
-    "glance",
     "split",
     "split_encoded",
 ]

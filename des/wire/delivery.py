@@ -13,10 +13,10 @@ from des.errors import InvalidInput, Violation
 from des.message import BATCH_SET_TYPE, BATCH_TYPE, JSON, PROTOBUF, Delivery
 from des.v1 import contact_pb2
 from des.wire.document import decode_json
+from des.wire.envelope import ENVELOPE
 from des.wire.parts import split
 from des.wire.protobuf import decode_part, decode_proto
 from des.wire.rules import readable, shown
-from des.wire.views import SET
 
 _PROTOBUF_TYPES: Final = frozenset({PROTOBUF, "application/protobuf"})
 _UNSAID_TYPES: Final = frozenset({"", "application/octet-stream"})
@@ -153,7 +153,7 @@ def _parse_batch(body: bytes) -> contact_pb2.ContactBatch:
 def _open_set(body: bytes) -> tuple[str, list[bytes]]:
     """Return the tenant that a set claims and the bytes of its batches."""
     try:
-        envelope = SET.FromString(body)
+        envelope = ENVELOPE.FromString(body)
     except DecodeError as error:
         what = f"the body of {len(body):,} bytes is no {BATCH_SET_TYPE}"
         raise InvalidInput("MALFORMED_PROTOBUF", what) from error

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from des.contact import ContactBatch
 from des.v1 import contact_pb2
-from des.wire import EncodedBatch, TenantResolver, decode_delivery, decode_proto, glance
-from des.wire.glance import LEFT_MAX
+from des.wire import EncodedBatch, TenantResolver, decode_delivery, decode_proto
+from des.wire.glance import LEFT_MAX, glance
 from des.wire.parts import varint
 from des.wire.rules import TEXTS, contact_findings
 from tests.property.test_wire import as_message, batches, wild_texts
@@ -52,12 +52,24 @@ def test_what_is_glanced_at_is_what_is_read(document: dict[str, Any]) -> None:
         JOHN,
         {"last_name": "Ōe", "country": "JP", "phone": "+81 3 0000 0000"},
         {"full_name": "Анна Ким", "email": "anna@example.com", "external_id": "7\t8"},
+        {"full_name": "ẞ Ểm Ⅷ あい", "company_name": " spaces\r\n", "country": "vn"},
+        {text: f"{text} {'x' * 20}" for text in TEXTS if text != "country"} | {"country": "Nz"},
+        {"first_name": "Maximilian", "company_name": "acme.de", "external_id": "123"},  # 26 bytes: the tag's own
+        {"full_name": "Maximilian", "company_name": "acme.de", "external_id": "123"},
+        {"full_name": "x" * 24},
+        {"last_name": "x" * 16, "external_id": "x" * 6},
     ],
 )
 def test_a_glance_is_enough_for_an_ordinary_batch(contact: dict[str, str]) -> None:
     glanced = glanced_at(raw(message([contact] * 200, batch_id=BATCH_ID)))
     assert glanced is not None
     assert (glanced.contacts, glanced.erid, glanced.batch_id) == (200, UUID(ERID), UUID(BATCH_ID))
+
+
+@pytest.mark.parametrize("space", [chr(code) for code in range(0x110000) if chr(code).isspace()])
+def test_a_name_that_may_be_blank_is_read_closely(space: str) -> None:
+    for name in ("first_name", "full_name"):
+        assert glanced_at(raw(message([JOHN, {name: space}], batch_id=BATCH_ID))) is None
 
 
 @given(st.lists(st.tuples(*[wild_texts] * len(TEXTS)), max_size=4))
@@ -94,6 +106,8 @@ def test_options_are_read_closely() -> None:
 
 
 NOBODY = message([{"company_name": "Acme"}], batch_id=BATCH_ID).SerializeToString()
+LONG = {"first_name": "Zoë", "email": "z" * 30, "linkedin_url": "y" * 120, "external_id": "x"}
+"""A contact whose length takes two bytes."""
 TWICE_NAMED = b"\x1a\x0c\x0a\x04John\x0a\x04Jane"
 LAST_NAME_WINS = b"\x1a\x08\x0a\x04John\x0a\x00"
 
@@ -127,7 +141,7 @@ def test_whatever_is_done_to_the_bytes_a_glance_lets_nothing_broken_pass(
     edits: list[tuple[int, int]], at: int, insertion: bytes
 ) -> None:
     payload = bytearray(
-        message([JOHN, {"full_name": "Jane Roe", "country": "DE"}], batch_id=BATCH_ID).SerializeToString()
+        message([JOHN, {"full_name": "Jane Roe", "country": "DE"}, LONG], batch_id=BATCH_ID).SerializeToString()
     )
     for place, byte in edits:
         payload[place % len(payload)] = byte

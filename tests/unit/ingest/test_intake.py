@@ -114,7 +114,7 @@ async def test_who_has_batches_to_supply_is_called_once_when_small_ones_can_go_o
         intake.submit(encoded("supplied"))
 
     await send_one(intake, publisher)
-    intake.call("default", supply)
+    intake.call(("default", True), supply)
     intake.submit(encoded("waits"))
     other = intake.submit(encoded("other", tenant="another"))
     await publisher.arrived(2)
@@ -124,6 +124,23 @@ async def test_who_has_batches_to_supply_is_called_once_when_small_ones_can_go_o
     await publisher.arrived(3)
     assert calls == ["called"]
     assert [batch.contacts[0].first_name for batch in received(publisher, 2)] == ["waits", "supplied"]
+
+
+async def test_who_has_large_batches_to_supply_does_not_wait_for_small_ones(
+    intake: Intake, publisher: HeldPublisher
+) -> None:
+    calls = list[str]()
+
+    def supply_large() -> None:
+        calls.append("large")
+        intake.submit(encoded("large", contacts=200))
+
+    await send_one(intake, publisher)
+    intake.call(("default", True), lambda: calls.append("small"))
+    intake.call(("default", False), supply_large)
+    await publisher.arrived(2)
+    assert calls == ["large"]
+    assert [len(batch.contacts) for batch in received(publisher, 1)] == [200]
 
 
 @pytest.mark.parametrize(("batches", "goes"), [(PACED_BATCHES - 1, True), (PACED_BATCHES, False)])
@@ -158,7 +175,7 @@ async def test_suppliers_that_take_long_are_called_in_several_turns(
             intake.submit(encoded("last"))
 
     for _ in range(3):
-        intake.call("default", supply)
+        intake.call(("default", True), supply)
     await publisher.arrived(1)
     assert turns == [2, 1, 0]
 

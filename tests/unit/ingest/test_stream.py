@@ -57,6 +57,10 @@ def raw(name: str = "John", **over: str) -> bytes:
     return request(message([{**JOHN, "first_name": name}], **over)).SerializeToString()
 
 
+def large(name: str) -> bytes:
+    return request(message([{**JOHN, "first_name": name}] * 200)).SerializeToString()
+
+
 def accepted(stream: BatchStream, notes: Notes, payload: bytes) -> Accepted:
     taken = take(stream, notes, payload)
     assert isinstance(taken, Accepted)
@@ -162,15 +166,39 @@ async def test_they_are_taken_before_they_are_too_many(
     assert len(notes.taken) == limits.STREAM_KEPT_MAX + 1
 
 
-async def test_one_that_is_large_is_taken_at_once_with_those_before_it(
+async def test_one_that_is_large_goes_with_those_before_it_where_no_large_one_is_on_its_way(
     stream: BatchStream, notes: Notes, publisher: HeldPublisher
 ) -> None:
     stream.receive(raw("first"))
     await publisher.arrived(1)
     stream.receive(raw("late"))
-    stream.receive(request(message([JOHN] * 200)).SerializeToString())
+    stream.receive(large("large"))
     await publisher.arrived(2)
     assert [one.contacts for one in notes.taken if isinstance(one, Accepted)] == [1, 1, 200]
+
+
+async def test_large_ones_wait_for_one_on_its_way_and_are_taken_together(
+    stream: BatchStream, notes: Notes, publisher: HeldPublisher
+) -> None:
+    stream.receive(large("first"))
+    await publisher.arrived(1)
+    stream.receive(large("second"))
+    stream.receive(large("third"))
+    assert len(notes.taken) == 1
+    publisher.confirm(0)
+    await publisher.arrived(2)
+    assert [one.index for one in notes.taken] == [0, 1, 2]
+
+
+async def test_large_ones_are_taken_before_they_are_too_many_bytes(
+    stream: BatchStream, notes: Notes, publisher: HeldPublisher
+) -> None:
+    stream.receive(large("first"))
+    await publisher.arrived(1)
+    many = limits.STREAM_KEPT_BYTES_MAX // len(large("late")) + 1
+    for _ in range(many):
+        stream.receive(large("late"))
+    assert len(notes.taken) == many + 1
 
 
 async def test_what_is_kept_takes_room(publisher: HeldPublisher, notes: Notes) -> None:
