@@ -5,7 +5,7 @@ in another. A set goes out when it is full, or when none of its kind is in fligh
 set goes out by itself. What has few contacts goes to a queue of its own: nobody waits there behind a million.
 
 A message costs as much as some thirty batches of one contact, so where the broker confirms fast, many batches would go
-out in too many messages: behind a set of PACED_BATCHES or more, the next of its kind goes SET_PACE_S after it.
+out in too many messages: behind a set of PACED_BATCHES or more, the next of its kind goes a few milliseconds after it.
 """
 
 import asyncio
@@ -28,8 +28,10 @@ from des.limits import (
 from des.message import BATCH_SET_TYPE, BATCH_TYPE, PROTOBUF
 from des.wire import EncodedBatch, encode_set_of_payloads, split_encoded
 
-SET_PACE_S = 0.003
+SMALL_PACE_S = 0.003
 """One message in 3 ms takes a tenth of a core (200 to 350 µs of CPU each, measured at one to four in flight)."""
+LARGE_PACE_S = 0.006
+"""Ten batches of a thousand, which fill a set, come in 4 ms: 2 to 13 % more contacts/s than with 3 ms (measured)."""
 PACED_BATCHES = 4
 """So many at once are load: who waits for each confirm, alone or with a few others, is never kept."""
 SUPPLY_S_MAX = 0.002
@@ -46,11 +48,11 @@ def _kind_of(batch: EncodedBatch) -> Kind:
 class _Set:
     """Encoded batches of one tenant that go out in one message, and the future of its confirm."""
 
-    __slots__ = ("bytes", "confirmed", "contacts", "kind", "payloads", "routing_key", "sent_at", "tenant")
+    __slots__ = ("bytes", "confirmed", "contacts", "is_small", "kind", "payloads", "routing_key", "sent_at", "tenant")
 
     def __init__(self, kind: Kind, routing_key: str, confirmed: asyncio.Future[None]) -> None:
         self.kind = kind
-        self.tenant = kind[0]
+        self.tenant, self.is_small = kind
         self.routing_key = routing_key
         self.confirmed = confirmed
         self.payloads: list[bytes] = []
@@ -298,7 +300,7 @@ class Intake:
         """Let the next of its kind go: now, or a while after this one went."""
         self._in_flight.discard(group.kind)
         loop = asyncio.get_running_loop()
-        next_at = group.sent_at + SET_PACE_S
+        next_at = group.sent_at + (SMALL_PACE_S if group.is_small else LARGE_PACE_S)
         if len(group.payloads) >= PACED_BATCHES and not self._draining and loop.time() < next_at:
             self._paced[group.kind] = loop.call_at(next_at, self._go_on, group.kind)
 

@@ -147,7 +147,7 @@ async def test_who_has_large_batches_to_supply_does_not_wait_for_small_ones(
 async def test_behind_many_batches_the_next_set_goes_a_while_after_them(
     intake: Intake, publisher: HeldPublisher, monkeypatch: pytest.MonkeyPatch, batches: int, goes: bool
 ) -> None:
-    monkeypatch.setattr(intake_module, "SET_PACE_S", 3600.0)
+    monkeypatch.setattr(intake_module, "SMALL_PACE_S", 3600.0)
     confirmed = [intake.submit(encoded(f"early{number}")) for number in range(batches)]
     await publisher.arrived(1)
     intake.submit(encoded("late"))
