@@ -84,10 +84,15 @@ async def accept_new(
     """Write a group that `may_be_new`. Raises NotAllNew, StoreUnavailable, CommitUnknown."""
     try:
         with mapped_errors():
-            async with database.transaction() as connection:
-                seqs, said = await _insert_new(connection, batches)
-                await _end(connection, batches, refused, owned)
-    except asyncpg.UniqueViolationError as error:
+            if refused or _others(batches, owned):
+                async with database.transaction() as connection:
+                    seqs, said = await _insert_new(connection, batches)
+                    await _end(connection, batches, refused, owned)
+            else:
+                failpoints.hit(Failpoint.ACCEPT_BEFORE_COMMIT)
+                async with database.statement() as connection:
+                    seqs, said = await _insert_new(connection, batches)
+    except (asyncpg.UniqueViolationError, asyncpg.NotNullViolationError) as error:
         raise NotAllNew from error
     new = [
         AcceptedBatch(
@@ -104,7 +109,10 @@ async def accept_new(
 async def _insert_new(
     connection: Connection, batches: Sequence[ContactBatch]
 ) -> tuple[list[int], dict[Erid, OptionsInForce]]:
-    """Answer the `seq` of each, in order, and the options of the enrichments that have some. Raises NotAllNew."""
+    """Answer the `seq` of each, in order, and the options of the enrichments that have some.
+
+    Raises UniqueViolationError or NotNullViolationError where not all are new.
+    """
     if not batches:
         return [], {}
     totals = _totals(batches)
@@ -116,8 +124,6 @@ async def _insert_new(
         *_sums(totals),
     )
     objects = rows[len(batches) :]  # behind the batches, having no `seq`
-    if any(row["sealed"] for row in objects):
-        raise NotAllNew
     return (
         [row["seq"] for row in rows[: len(batches)]],
         {(row["tenant"], row["erid"]): options.in_force(row) for row in objects},
@@ -159,9 +165,14 @@ async def _end(
     """What every group ends with: quarantine, and a word to the owners of what is others'."""
     if refused:
         await quarantine.add(connection, refused)
-    partitions = {partition_of(batch.tenant, batch.erid) for batch in new}
-    await tell_owners(connection, [partition for partition in partitions if partition not in owned])
+    await tell_owners(connection, _others(new, owned))
     failpoints.hit(Failpoint.ACCEPT_BEFORE_COMMIT)
+
+
+def _others(batches: Sequence[ContactBatch], owned: Container[int]) -> set[int]:
+    """Partitions of the batches that other workers own."""
+    partitions = {partition_of(batch.tenant, batch.erid) for batch in batches}
+    return {partition for partition in partitions if partition not in owned}
 
 
 async def tell_owners(connection: Connection, partitions: Collection[int]) -> None:

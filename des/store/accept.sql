@@ -6,8 +6,8 @@
 -- A group of which every batch is new, as nearly all are, in one statement in place of three: each object is opened or
 -- locked, in key order, with its totals and the union of the fields asked for, and behind all of them the batches are
 -- written, in the order given, which becomes the order of `seq` (drawn behind the locks: see `parts` in serving.sql). One
--- that is there violates the key of `batch`. Answers the `seq`s, and in rows without one the objects that are sealed or
--- have options.
+-- that is there violates the key of `batch`; where an object is sealed, they have no tenant, which it does not take either:
+-- the statement may be a transaction of its own. Answers the `seq`s, and in rows without one the objects with options.
 with totals as (
     insert into enrichment as e (tenant, erid, partition, contacts, batches, fields)
     select u.tenant, u.erid, u.partition, u.contacts, u.batches, string_to_array(u.fields, ',')
@@ -25,9 +25,9 @@ with totals as (
     returning e.tenant, e.erid, e.sealed, e.options, e.options_revision
 ), added as (
     insert into batch (tenant, erid, batch_id, part, parts, first_position, partition, content_hash, fields, contacts, payload)
-    select u.tenant, u.erid, u.batch_id, u.part, u.parts, u.first_position, u.partition, u.content_hash,
-        string_to_array(u.fields, ','), u.contacts, u.payload
-    from (select count(*) from totals) as locked
+    select case when not locked.sealed then u.tenant end, u.erid, u.batch_id, u.part, u.parts, u.first_position,
+        u.partition, u.content_hash, string_to_array(u.fields, ','), u.contacts, u.payload
+    from (select bool_or(sealed) as sealed from totals) as locked
     cross join unnest(
         $1::text[], $2::uuid[], $3::uuid[], $4::integer[], $5::integer[], $6::integer[], $7::smallint[], $8::bytea[],
         $9::text[], $10::integer[], $11::bytea[]
@@ -37,12 +37,12 @@ with totals as (
     order by u.ordinal
     returning seq
 )
-select seq, null as tenant, null::uuid as erid, null::boolean as sealed, null::jsonb as options, null::integer as options_revision
+select seq, null as tenant, null::uuid as erid, null::jsonb as options, null::integer as options_revision
 from added
 union all
-select null, tenant, erid, sealed, options, options_revision
+select null, tenant, erid, options, options_revision
 from totals
-where sealed or options_revision > 0
+where options_revision > 0
 order by seq;
 
 -- name: lock_enrichments
