@@ -5,6 +5,9 @@ with `directory` as the provider that answers. Against the sum of what cannot be
 servers: a confirmed publish, a delivery (from a publish to the consumer that gets it), a commit of one row. Both in
 turns, in rounds of a few dozen; the ratio is the median of the rounds'. A client that asks again and again instead of
 watching is given as `polled_median_ms`: its questions are work that the contact has to wait for.
+
+Raw steps that follow each other find everything awake; each step of a contact wakes its process up. `ratio_at_rest` is
+to the same raw steps with REST_S before each, and no target.
 """
 
 import asyncio
@@ -31,6 +34,8 @@ from des.v1.ingest_pb2_grpc import IngestServiceStub
 ROUNDS = 6
 SAMPLES_PER_ROUND = 50
 WARM_UP = 10
+REST_S = 0.01
+"""About as long as a contact takes: so long has each server slept when its turn comes."""
 TARGET = 4.0
 QUEUE = "bench.latency"
 
@@ -56,15 +61,17 @@ async def run(rig: Rig, scale: float) -> Result:
     """Measure."""
     samples = max(5, round(SAMPLES_PER_ROUND * scale))
     raw: list[Raw] = []
+    at_rest: list[Raw] = []
     watched_ms: list[list[float]] = []
     polled_ms: list[list[float]] = []
     await rig.database.make_twin()
     async with rig.service() as service:
         for _ in range(rounds(ROUNDS, scale)):
             raw.append(await _raw(rig, samples))
+            at_rest.append(await _raw(rig, samples // 2, REST_S))
             watched_ms.append(await _pushed(rig, service, samples, _watch))
             polled_ms.append(await _pushed(rig, service, samples, _poll))
-    ratios = [statistics.median(ours) / sum(theirs) for ours, theirs in zip(watched_ms, raw, strict=True)]
+    ratios = list(map(_ratio, watched_ms, raw))
     times_ms = sorted(itertools.chain.from_iterable(watched_ms))
     return Result(
         "latency",
@@ -80,18 +87,24 @@ async def run(rig: Rig, scale: float) -> Result:
             "commit_ms": statistics.median(one.commit_ms for one in raw),
             "ratio_each": ratios,
             "samples": len(times_ms),
+            "raw_at_rest_ms": statistics.median(map(sum, at_rest)),
+            "ratio_at_rest": statistics.median(map(_ratio, watched_ms, at_rest)),
         },
         at_least=False,
     )
 
 
-async def _raw(rig: Rig, samples: int) -> Raw:
+def _ratio(ours_ms: Sequence[float], raw: Raw) -> float:
+    return statistics.median(ours_ms) / sum(raw)
+
+
+async def _raw(rig: Rig, samples: int, rest_s: float = 0.0) -> Raw:
     """Measure each by itself, through a quorum queue that only this connection uses and a table like `contact`."""
     queue = await rig.queue.channel.declare_queue(QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
     exchange = rig.queue.channel.default_exchange
     (message,) = rig.population.messages(1, 1, rig.population.erids(1))
     body = aio_pika.Message(message.body, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
-    publish_ms = await _median_ms(lambda: exchange.publish(body, routing_key=QUEUE), samples)
+    publish_ms = await _median_ms(lambda: exchange.publish(body, routing_key=QUEUE), samples, rest_s)
     await queue.purge()
     arrived: asyncio.Queue[float] = asyncio.Queue()
 
@@ -102,19 +115,21 @@ async def _raw(rig: Rig, samples: int) -> Raw:
     tag = await queue.consume(take)
     times_ms = []
     for _ in range(samples + WARM_UP):
+        await asyncio.sleep(rest_s)
         started = time.perf_counter()
         await exchange.publish(body, routing_key=QUEUE)
         times_ms.append((await arrived.get() - started) * 1e3)
     await queue.cancel(tag)
     await queue.delete(if_unused=False, if_empty=False)
     erid = rig.population.uuid()
-    commit_ms = await _median_ms(lambda: rig.database.connection.execute(_INSERT, erid, _DOCUMENT), samples)
+    commit_ms = await _median_ms(lambda: rig.database.connection.execute(_INSERT, erid, _DOCUMENT), samples, rest_s)
     return Raw(publish_ms, statistics.median(times_ms[WARM_UP:]), commit_ms)
 
 
-async def _median_ms(act: Callable[[], Coroutine[Any, Any, object]], samples: int) -> float:
+async def _median_ms(act: Callable[[], Coroutine[Any, Any, object]], samples: int, rest_s: float) -> float:
     times_ms = []
     for _ in range(samples + WARM_UP):
+        await asyncio.sleep(rest_s)
         started = time.perf_counter()
         await act()
         times_ms.append((time.perf_counter() - started) * 1e3)

@@ -24,3 +24,4 @@ class Delivery(msgspec.Struct, frozen=True, gc=False):
     generation: int
     redelivered: bool = False
     queue: str = ""
+    content_encoding: str = ""

@@ -44,6 +44,8 @@ def request(batch: contact_pb2.ContactBatch) -> ingest_pb2.PushContactsRequest:
     return ingest_pb2.PushContactsRequest(batch=batch)
 
 
-def delivery(payload: bytes, content_type: str = PROTOBUF, type: str = "", user_id: str = "") -> Delivery:
+def delivery(
+    payload: bytes, content_type: str = PROTOBUF, type: str = "", user_id: str = "", content_encoding: str = ""
+) -> Delivery:
     """The same as the broker delivers it."""
-    return Delivery(payload, content_type, type, user_id, ERID, 1, 1)
+    return Delivery(payload, content_type, type, user_id, ERID, 1, 1, content_encoding=content_encoding)

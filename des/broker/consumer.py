@@ -103,6 +103,7 @@ class _Inbox:
                 self.generation,
                 bool(message.redelivered),
                 self.queue,
+                properties.content_encoding or "",
             )
         )
         self._arrived.set()

@@ -235,7 +235,8 @@ def _parse(raw: bytes) -> contact_pb2.ContactBatch:
     try:
         message = ingest_pb2.PushContactsRequest.FromString(raw)
     except DecodeError as error:
-        raise InvalidInput("MALFORMED_PROTOBUF", f"the {len(raw):,} bytes hold no {_BATCH_TYPE}") from error
+        what = f"the {len(raw):,} bytes hold no {_BATCH_TYPE}; send one in `batch`"
+        raise InvalidInput("MALFORMED_PROTOBUF", what) from error
     if not message.HasField("batch"):
         raise InvalidInput("EMPTY_BODY", "the message has no batch; set `batch`")
     return message.batch

@@ -27,7 +27,7 @@ _SQL = statements("accept")
 
 _SEALED = ("ENRICHMENT_SEALED", "the enrichment is sealed: use another ERID")
 _ENDED = ("ENRICHMENT_SEALED", "the enrichment was cancelled, and ended without this part: use another ERID")
-_CONFLICT = ("BATCH_CONFLICT", "this batch_id was accepted with other content; that one stands")
+_CONFLICT = ("BATCH_CONFLICT", "this batch_id was accepted with other content, which stands; give this one its own")
 
 BatchId = tuple[str, UUID, UUID]
 

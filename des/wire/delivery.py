@@ -20,6 +20,8 @@ from des.wire.rules import readable, shown
 
 _PROTOBUF_TYPES: Final = frozenset({PROTOBUF, "application/protobuf"})
 _UNSAID_TYPES: Final = frozenset({"", "application/octet-stream"})
+_PLAIN_ENCODINGS: Final = frozenset({"", "identity", "utf-8", "utf8"})
+"""Of a body that is not packed; some clients name the character set here."""
 
 _ProtoReader: TypeAlias = Callable[[contact_pb2.ContactBatch, str, frozenset[str]], ContactBatch]
 
@@ -126,6 +128,9 @@ def _form_of(delivery: Delivery) -> _Form:
     if len(delivery.body) > limits.HTTP_BODY_BYTES_MAX:
         size, limit = len(delivery.body), limits.HTTP_BODY_BYTES_MAX
         raise InvalidInput("TOO_LARGE", f"the message has {size:,} bytes; at most {limit:,} are taken")
+    if delivery.content_encoding.strip().lower() not in _PLAIN_ENCODINGS:
+        what = f"the content encoding is {shown(delivery.content_encoding)}; publish the body as it is, and say none"
+        raise InvalidInput("UNKNOWN_CONTENT_ENCODING", what)
     content_type = delivery.content_type.partition(";")[0].strip().lower()
     if content_type in _UNSAID_TYPES:  # no field number of ours starts with the byte of an opening brace
         content_type = JSON if delivery.body.lstrip()[:1] == b"{" else PROTOBUF
@@ -146,7 +151,7 @@ def _parse_batch(body: bytes) -> contact_pb2.ContactBatch:
     try:
         return contact_pb2.ContactBatch.FromString(body)
     except DecodeError as error:
-        what = f"the body of {len(body):,} bytes is no {BATCH_TYPE}"
+        what = f"the body of {len(body):,} bytes is no {BATCH_TYPE}; publish one encoded, or its document as {JSON}"
         raise InvalidInput("MALFORMED_PROTOBUF", what) from error
 
 
@@ -155,8 +160,8 @@ def _open_set(body: bytes) -> tuple[str, list[bytes]]:
     try:
         envelope = ENVELOPE.FromString(body)
     except DecodeError as error:
-        what = f"the body of {len(body):,} bytes is no {BATCH_SET_TYPE}"
+        what = f"the body of {len(body):,} bytes is no {BATCH_SET_TYPE}; publish one encoded, or a {BATCH_TYPE} as that"
         raise InvalidInput("MALFORMED_PROTOBUF", what) from error
     if not envelope.batches:
-        raise InvalidInput("EMPTY_BATCH", "the set holds no batch")
+        raise InvalidInput("EMPTY_BATCH", "the set holds no batch; put one into it, or publish no set")
     return cast(str, envelope.tenant), list(envelope.batches)

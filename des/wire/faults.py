@@ -78,7 +78,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _too_deep() -> InvalidInput:
-    return InvalidInput("TOO_DEEP", f"the body is nested deeper than {limits.JSON_DEPTH_MAX} levels")
+    return InvalidInput("TOO_DEEP", f"the body is nested deeper than {limits.JSON_DEPTH_MAX} levels; a batch has 3")
 
 
 def _check_depth(value: object) -> None:

@@ -93,6 +93,7 @@ class Message(msgspec.Struct, frozen=True):
     body: bytes
     content_type: str = JSON
     type: str = ""
+    content_encoding: str = ""
 
 
 def publish(amqp: str, messages: Sequence[Message]) -> None:
@@ -109,6 +110,7 @@ async def _publish(amqp: str, messages: Sequence[Message]) -> None:
                 message.body,
                 content_type=message.content_type or None,
                 type=message.type or None,
+                content_encoding=message.content_encoding or None,
                 delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
             )
             await exchange.publish(sent, "any", mandatory=True)

@@ -61,7 +61,7 @@ _UNREADABLE: Final = {
         "send `application/json` in UTF-8; by AMQP `application/x-protobuf` is taken too",
     ),
     "UNKNOWN_CONTENT_ENCODING": Reason(
-        (HTTP,), "the body is packed by neither gzip nor deflate", "pack it so, or send it plain"
+        _JSON, "the body is packed, and not by gzip or deflate in HTTP", "send it plain, or packed so by HTTP"
     ),
     "METHOD_NOT_ALLOWED": Reason((HTTP,), "the path does not take this method", "`Allow` names those that it takes"),
     "BAD_REQUEST": Reason(

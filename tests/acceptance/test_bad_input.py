@@ -1,5 +1,6 @@
 """Bad input on every door: the same reason for the same fault, its neighbours unharmed, and the service lives on."""
 
+import gzip
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -185,6 +186,7 @@ def test_a_poisoned_batch_of_a_set_leaves_its_neighbours_alone(stack: Running, d
 def test_what_the_broker_brings_in_no_known_form_is_quarantined(stack: Running) -> None:
     sent = {
         "UNKNOWN_CONTENT_TYPE": Message(json.dumps(document()).encode(), "text/csv"),
+        "UNKNOWN_CONTENT_ENCODING": Message(gzip.compress(b"{}"), JSON, content_encoding="gzip"),
         "UNKNOWN_MESSAGE_TYPE": Message(json.dumps(document()).encode(), JSON, SET_TYPE),
         "EMPTY_BATCH": Message(contact_pb2.ContactBatchSet(tenant="default").SerializeToString(), PROTOBUF, SET_TYPE),
     }

@@ -1,7 +1,8 @@
 """From the broker: one poisoned batch leaves its neighbours alone, and nobody speaks for another tenant."""
 
-from typing import Any
+from typing import gzip
 
+import Any
 import pytest
 
 from des.contact import ContactBatch
@@ -58,6 +59,13 @@ def test_what_cannot_be_read_is_one_unit_with_the_reason(
     unit = invalid(decode_delivery(delivery(payload, content_type, type_), TENANTS, KNOWN))
     assert (unit.reason, unit.payload, unit.tenant) == (reason, payload, "default")
     assert unit.content_type.isprintable()
+
+
+def test_a_packed_body_is_named_as_such() -> None:
+    packed = delivery(gzip.compress(body()), "application/json", content_encoding="gzip")
+    assert invalid(decode_delivery(packed, TENANTS, KNOWN)).reason == "UNKNOWN_CONTENT_ENCODING"
+    (read,) = decode_delivery(delivery(body(), "application/json", content_encoding="UTF-8"), TENANTS, KNOWN)
+    assert isinstance(read, ContactBatch)
 
 
 def test_nothing_but_a_body_is_needed() -> None:
