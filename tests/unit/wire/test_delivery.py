@@ -1,8 +1,8 @@
 """From the broker: one poisoned batch leaves its neighbours alone, and nobody speaks for another tenant."""
 
-from typing import gzip
+import gzip
+from typing import Any
 
-import Any
 import pytest
 
 from des.contact import ContactBatch
