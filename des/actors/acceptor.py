@@ -129,9 +129,9 @@ class Acceptor:
             self._accepting.update(batch.key for batch in batches)
             acceptance = await self._accept(batches, refused)
             failpoints.hit(Failpoint.ACCEPT_COMMITTED_NOT_ACKED)
+            self._actors.accepted(acceptance.new)  # first: somebody may wait for what they find
             self._consumer.ack(deliveries)
             self._count(acceptance, deliveries)
-            self._actors.accepted(acceptance.new)
             self._accepting.clear()
             self._observe(self.oldest_s())
             self._began = 0.0

@@ -111,7 +111,7 @@ def _named(data: _Bytes) -> tuple[_Places, _Places, _Places] | None:
         sizes += is_long * ((seconds.astype(np.intp) << 7) - _MORE)
         bodies += is_long
         is_one = _IS_NAME.take(data.take(bodies)) & ~(is_long & (seconds >= _MORE))
-    # The length of one may be the byte that its tag is. No contact is as short as that its end is there.
+    # The length of a contact may be the same byte as its tag; the next cannot begin there.
     is_one[1:] &= at[1:] - at[:-1] > 1
     if _count(is_one) < len(at):
         at, bodies, sizes = at[is_one], bodies[is_one], sizes[is_one]
