@@ -255,6 +255,7 @@ class Intake:
             while suppliers:
                 suppliers.popleft()()
                 if clock() > until:
+                    self._suppliers[kind] = self._suppliers.pop(kind)  # the others' turn comes before
                     return
             del self._suppliers[kind]
 

@@ -82,17 +82,22 @@ async def accept_new(
     database: Database, batches: Sequence[ContactBatch], refused: Sequence[Refused], owned: Container[int]
 ) -> Acceptance:
     """Write a group that `may_be_new`. Raises NotAllNew, StoreUnavailable, CommitUnknown."""
+    others = _others(batches, owned)
     try:
         with mapped_errors():
-            if refused or _others(batches, owned):
+            if refused or others:
                 async with database.transaction() as connection:
                     seqs, said = await _insert_new(connection, batches)
-                    await _end(connection, batches, refused, owned)
+                    await _end(connection, refused, others)
             else:
-                failpoints.hit(Failpoint.ACCEPT_BEFORE_COMMIT)
+                failpoints.hit(Failpoint.ACCEPT_BEFORE_COMMIT)  # nothing is written and not committed here
                 async with database.statement() as connection:
                     seqs, said = await _insert_new(connection, batches)
-    except (asyncpg.UniqueViolationError, asyncpg.NotNullViolationError) as error:
+    except asyncpg.UniqueViolationError as error:
+        raise NotAllNew from error
+    except asyncpg.NotNullViolationError as error:
+        if error.column_name != "tenant":
+            raise
         raise NotAllNew from error
     new = [
         AcceptedBatch(
@@ -144,7 +149,7 @@ async def accept(
                 sorted_ = _sort_out(batches, locked, known)
                 seqs = await _insert(connection, sorted_.new)
                 await options.write(connection, locked.standings)
-            await _end(connection, sorted_.new, [*refused, *sorted_.refused], owned)
+            await _end(connection, [*refused, *sorted_.refused], _others(sorted_.new, owned))
     new = [
         AcceptedBatch(
             batch,
@@ -159,13 +164,11 @@ async def accept(
     return Acceptance(new, sorted_.duplicates, quarantined)
 
 
-async def _end(
-    connection: Connection, new: Sequence[ContactBatch], refused: Sequence[Refused], owned: Container[int]
-) -> None:
-    """What every group ends with: quarantine, and a word to the owners of what is others'."""
+async def _end(connection: Connection, refused: Sequence[Refused], others: Collection[int]) -> None:
+    """What a group ends with: quarantine, and a word to the owners of partitions that are others'."""
     if refused:
         await quarantine.add(connection, refused)
-    await tell_owners(connection, _others(new, owned))
+    await tell_owners(connection, others)
     failpoints.hit(Failpoint.ACCEPT_BEFORE_COMMIT)
 
 

@@ -55,6 +55,17 @@ _TRY_AGAIN = (
     asyncpg.LockNotAvailableError,
 )
 
+_REPLY_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
+"""What ends a statement without an answer of Postgres: it may have been carried out."""
+
 _UNSTORABLE = (
     asyncpg.DataError,
     asyncpg.CheckViolationError,
@@ -176,12 +187,14 @@ class Database:
     async def statement(self) -> AsyncIterator[Connection]:
         """Lend a connection for one statement that writes, which is a transaction of its own: two round trips less.
 
-        Raises CommitUnknown where its reply was lost, StoreUnavailable where no connection could be had.
+        Raises CommitUnknown where its reply was lost, StoreUnavailable where it surely did not land.
         """
         async with self.connection() as connection:
             try:
                 yield connection
-            except _UNAVAILABLE as error:
+            except _REPLY_LOST as error:
+                if isinstance(error, ValueError):  # an argument that asyncpg could not encode
+                    raise
                 raise CommitUnknown(f"statement: {str(error) or type(error).__name__}") from error
 
     async def check(self) -> None:

@@ -48,8 +48,8 @@ class _Opened(NamedTuple):
 def glance(requests: Sequence[bytes], tenant: str, fields: frozenset[str]) -> Sequence[EncodedBatch | None]:
     """Return the batches of PushContactsRequests as they came, None in place of each that may have something wrong.
 
-    `fields` are the configured ones. A batch has its own id, no options, and fits a message. Its hash is that of its
-    content (`identity`) wherever its contacts are encoded as protobuf libraries encode them: field by field, in order.
+    `fields` are the configured ones. A batch has its own id, no options, and fits a message; its contacts are in their
+    canonical form, so its hash is that of its content (`identity`).
     """
     opened = list(map(_opened, requests))
     glanced = iter(_halved([one for one in opened if one is not None], tenant, fields))

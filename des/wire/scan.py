@@ -5,8 +5,8 @@ but tabs and line ends, so the byte that is a contact's tag stands hardly anywhe
 taken for contacts, which is proved by their lengths: each has to lead to the next. The texts are then gone through side
 by side, the first of every contact, the second, until each contact has ended where its length says.
 
-This is written for what protobuf libraries write of ordinary contacts. For whatever else there may be a scan answers
-None, and it is for a parser to say what it is.
+This is written for what protobuf libraries write of ordinary contacts, field by field in order: their canonical form.
+For whatever else there may be a scan answers None, and it is for a parser to say what it is.
 """
 
 import string
@@ -75,15 +75,15 @@ def scan(joined: bytes, starts: Sequence[int]) -> Scanned | None:
     firsts = at.searchsorted(starts)
     if firsts[-1] == len(at) or _count(at[firsts] != starts):
         return None
-    lasts = firsts - 1
-    lasts[:-1], lasts[-1] = lasts[1:], len(at) - 1
+    lasts = np.append(firsts[1:], len(at)) - 1
     gaps = (ends[:-1] != at[1:]).nonzero()[0]
     if len(gaps) != len(lasts) - 1 or _count(gaps != lasts[:-1]):
         return None  # one does not lead to the next
-    texts = _texts(data, bodies, ends)
-    if texts is None:
+    found_texts = _texts(data, bodies, ends)
+    if found_texts is None:
         return None
-    tags, lengths = data.take(texts), data.take(texts + 1)
+    texts, tags = found_texts
+    lengths = data.take(texts + 1)
     if not _are_ordinary(data, texts, tags, lengths):
         return None
     batch_ends: list[int] = ends[lasts].tolist()
@@ -101,6 +101,8 @@ def scan(joined: bytes, starts: Sequence[int]) -> Scanned | None:
 def _named(data: _Bytes) -> tuple[_Places, _Places, _Places] | None:
     """Return what may be contacts that begin with a name: places of their tags, of their first texts, of their ends."""
     at = (data[:-_SHORTEST] == _CONTACT).nonzero()[0]
+    if len(at) * _SHORTEST > len(data):
+        return None  # no contacts, and dear to look at
     bodies = at + 2
     lengths = data.take(at + 1)
     sizes = lengths.astype(np.intp)
@@ -110,7 +112,8 @@ def _named(data: _Bytes) -> tuple[_Places, _Places, _Places] | None:
         seconds = data.take(bodies)
         sizes += is_long * ((seconds.astype(np.intp) << 7) - _MORE)
         bodies += is_long
-        is_one = _IS_NAME.take(data.take(bodies)) & ~(is_long & (seconds >= _MORE))
+        is_size = (seconds < _MORE) & (seconds > 0)
+        is_one = _IS_NAME.take(data.take(bodies)) & (is_size | ~is_long)
     # The length of a contact may be the same byte as its tag; the next cannot begin there.
     is_one[1:] &= at[1:] - at[:-1] > 1
     if _count(is_one) < len(at):
@@ -121,21 +124,27 @@ def _named(data: _Bytes) -> tuple[_Places, _Places, _Places] | None:
     return at, bodies, ends
 
 
-def _texts(data: _Bytes, bodies: _Places, ends: _Places) -> _Places | None:
-    """Return the places of the tags of all texts, None if those of a contact do not end where it does."""
+def _texts(data: _Bytes, bodies: _Places, ends: _Places) -> tuple[_Places, _Bytes] | None:
+    """Return the places of all texts and their tags, None if those of a contact are in no order or end elsewhere."""
     lengths = data[1:]  # each is behind its tag
     places: list[_Places] = []
-    at = bodies
+    tags: list[_Bytes] = []
+    at, before = bodies, np.zeros(len(bodies), np.uint8)
     while len(at):
+        tag = data.take(at)
+        if _count(tag > before) < len(at):
+            return None
         places.append(at)
+        tags.append(tag)
         at = at + lengths.take(at)
         at += 2
         goes_on = at < ends
         if _count(goes_on) < len(at):
             if _count(at > ends):
                 return None
-            at, ends = at[goes_on], ends[goes_on]
-    return np.concatenate(places)
+            at, ends, tag = at[goes_on], ends[goes_on], tag[goes_on]
+        before = tag
+    return np.concatenate(places), np.concatenate(tags)
 
 
 def _are_ordinary(data: _Bytes, texts: _Places, tags: _Bytes, lengths: _Bytes) -> bool:

@@ -105,10 +105,19 @@ def test_options_are_read_closely() -> None:
     assert glanced_at(raw(batch)) is None
 
 
+def with_contact(contact: bytes) -> bytes:
+    """A batch of John and one more, as its bytes have it."""
+    payload = message(batch_id=BATCH_ID).SerializeToString()
+    at = payload.index(b"\x1a")
+    return payload[:at] + contact + payload[at:]
+
+
 NOBODY = message([{"company_name": "Acme"}], batch_id=BATCH_ID).SerializeToString()
 LONG = {"first_name": "Zoë", "email": "z" * 30, "linkedin_url": "y" * 120, "external_id": "x"}
 """A contact whose length takes two bytes."""
 TWICE_NAMED = b"\x1a\x0c\x0a\x04John\x0a\x04Jane"
+OUT_OF_ORDER = b"\x1a\x0b\x12\x03Doe\x0a\x04John"
+LONGER_THAN_NEEDED = b"\x1a\x86\x00\x0a\x04John"
 LAST_NAME_WINS = b"\x1a\x08\x0a\x04John\x0a\x00"
 
 
@@ -117,11 +126,13 @@ LAST_NAME_WINS = b"\x1a\x08\x0a\x04John\x0a\x00"
     [
         NOBODY + TWICE_NAMED,
         message(batch_id=BATCH_ID).SerializeToString() + LAST_NAME_WINS,
+        with_contact(OUT_OF_ORDER),
+        with_contact(LONGER_THAN_NEEDED),
         message(batch_id=BATCH_ID).SerializeToString() + b"\x1a\x00",
         b"\x28\x00" + message(batch_id=BATCH_ID).SerializeToString(),
     ],
 )
-def test_a_name_too_many_does_not_stand_for_one_too_few(payload: bytes) -> None:
+def test_what_is_not_canonical_is_read_closely(payload: bytes) -> None:
     assert glanced_at(inside(payload)) is None
 
 
@@ -151,6 +162,7 @@ def test_whatever_is_done_to_the_bytes_a_glance_lets_nothing_broken_pass(
         (unit,) = decode_delivery(delivery(glanced.payload, user_id="des"), TENANTS, KNOWN)
         assert isinstance(unit, ContactBatch)
         assert (unit.erid, unit.batch_id, unit.fields) == (glanced.erid, glanced.batch_id, glanced.fields)
+        assert unit.content_hash == glanced.content_hash
         assert len(unit.contacts) == glanced.contacts
 
 

@@ -180,6 +180,22 @@ async def test_suppliers_that_take_long_are_called_in_several_turns(
     assert turns == [2, 1, 0]
 
 
+async def test_suppliers_of_one_kind_that_take_long_let_others_have_their_turn(
+    intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake_module, "SUPPLY_S_MAX", 1e-9)
+    called = asyncio.Event()
+
+    def supply_again() -> None:
+        if not called.is_set():
+            intake.call(("busy", False), supply_again)
+
+    intake.call(("busy", False), supply_again)
+    intake.call(("busy", False), supply_again)
+    intake.call(("other", True), called.set)
+    await called.wait()
+
+
 async def test_batches_of_one_turn_of_the_loop_share_a_message(intake: Intake, publisher: HeldPublisher) -> None:
     for number in range(10):
         intake.submit(encoded(f"n{number}"))

@@ -58,7 +58,7 @@ def raw(name: str = "John", **over: str) -> bytes:
 
 
 def large(name: str) -> bytes:
-    return request(message([{**JOHN, "first_name": name}] * 200)).SerializeToString()
+    return request(message([{**JOHN, "first_name": name}] * 600)).SerializeToString()
 
 
 def accepted(stream: BatchStream, notes: Notes, payload: bytes) -> Accepted:
@@ -174,7 +174,7 @@ async def test_one_that_is_large_goes_with_those_before_it_where_no_large_one_is
     stream.receive(raw("late"))
     stream.receive(large("large"))
     await publisher.arrived(2)
-    assert [one.contacts for one in notes.taken if isinstance(one, Accepted)] == [1, 1, 200]
+    assert [one.contacts for one in notes.taken if isinstance(one, Accepted)] == [1, 1, 600]
 
 
 async def test_large_ones_wait_for_one_on_its_way_and_are_taken_together(
