@@ -20,7 +20,7 @@ from des.sandbox.inquiry import Inquiry
 
 OPEN = frozenset({CallState.CLAIMED, CallState.PENDING, CallState.UNKNOWN})
 
-_CALLS = "select id, provider, person, erid, state, reserved, charged from call"
+_CALLS = "select id, provider, person, erid, state, reserved, charged, replayed from call"
 _BUDGETS = "select scope, name, reserved, spent, cap from budget"
 _FIELDS = "select erid, fields from contact"
 
@@ -42,6 +42,7 @@ class Call(NamedTuple):
     state: CallState
     reserved: int
     charged: int
+    replayed: bool = False
 
 
 class Budget(NamedTuple):
@@ -87,6 +88,14 @@ class Books:
     def charged(self) -> int:
         """Credits of all settled calls."""
         return sum(call.charged for call in self.calls)
+
+    @property
+    def won_back(self) -> int:
+        """Credits of calls that counted as spent for want of an answer, and cost nothing when they were asked again.
+
+        What has ended for want of these stays as it ended.
+        """
+        return sum(call.reserved - call.charged for call in self.calls if call.replayed and call.state not in OPEN)
 
     @property
     def unknown(self) -> Sequence[Call]:
