@@ -19,7 +19,7 @@ class Failpoint(enum.StrEnum):
     CONFIRMED_NOT_ANSWERED = "confirmed_not_answered"
     """The broker has confirmed, the client has no answer."""
     ACCEPT_BEFORE_COMMIT = "accept_before_commit"
-    """The statements of an accept group ran, COMMIT was not sent."""
+    """The statements of an accept group ran, COMMIT was not sent; where one statement is all, that was not sent."""
     ACCEPT_COMMITTED_NOT_ACKED = "accept_committed_not_acked"
     """An accept group is committed, its deliveries are not acknowledged."""
     CLAIM_BEFORE_COMMIT = "claim_before_commit"

@@ -11,6 +11,7 @@ out in too many messages: behind a set of PACED_BATCHES or more, the next of its
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from des import failpoints
 from des.broker.contract import INGEST_EXCHANGE, SMALL_EXCHANGE, Publisher
@@ -37,22 +38,25 @@ PACED_BATCHES = 4
 SUPPLY_S_MAX = 0.002
 """Longest run of suppliers before the event loop may look at its sockets again; the others are called next time."""
 
-Kind = tuple[str, bool]
-"""Of a set: its tenant, and whether its batches are small."""
+
+class Kind(NamedTuple):
+    """Of a set: whose batches it takes, and whether they are small ones."""
+
+    tenant: str
+    small: bool
 
 
 def _kind_of(batch: EncodedBatch) -> Kind:
-    return batch.tenant, batch.contacts <= SMALL_MESSAGE_CONTACTS_MAX
+    return Kind(batch.tenant, batch.contacts <= SMALL_MESSAGE_CONTACTS_MAX)
 
 
 class _Set:
     """Encoded batches of one tenant that go out in one message, and the future of its confirm."""
 
-    __slots__ = ("bytes", "confirmed", "contacts", "is_small", "kind", "payloads", "routing_key", "sent_at", "tenant")
+    __slots__ = ("bytes", "confirmed", "contacts", "kind", "payloads", "routing_key", "sent_at")
 
     def __init__(self, kind: Kind, routing_key: str, confirmed: asyncio.Future[None]) -> None:
         self.kind = kind
-        self.tenant, self.is_small = kind
         self.routing_key = routing_key
         self.confirmed = confirmed
         self.payloads: list[bytes] = []
@@ -81,9 +85,9 @@ class _Set:
 
     def encode(self) -> tuple[str, bytes]:
         """Return message type and body; only a set can name a tenant other than the default one."""
-        if len(self.payloads) == 1 and self.tenant == TENANT_DEFAULT:
+        if len(self.payloads) == 1 and self.kind.tenant == TENANT_DEFAULT:
             return BATCH_TYPE, self.payloads[0]
-        return BATCH_SET_TYPE, encode_set_of_payloads(self.tenant, self.payloads)
+        return BATCH_SET_TYPE, encode_set_of_payloads(self.kind.tenant, self.payloads)
 
 
 class Intake:
@@ -301,7 +305,7 @@ class Intake:
         """Let the next of its kind go: now, or a while after this one went."""
         self._in_flight.discard(group.kind)
         loop = asyncio.get_running_loop()
-        next_at = group.sent_at + (SMALL_PACE_S if group.is_small else LARGE_PACE_S)
+        next_at = group.sent_at + (SMALL_PACE_S if group.kind.small else LARGE_PACE_S)
         if len(group.payloads) >= PACED_BATCHES and not self._draining and loop.time() < next_at:
             self._paced[group.kind] = loop.call_at(next_at, self._go_on, group.kind)
 

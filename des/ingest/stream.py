@@ -1,7 +1,7 @@
 """One client stream of batches: each is decoded, refused, recognised as a duplicate, or handed to intake.
 
 Messages are kept as they come and taken together, when the next message to the broker can go out or many are there:
-what is looked at together takes half of the time or less, and while nothing can go out nobody waits longer for it.
+what is looked at together takes two thirds of the time or less, and while nothing can go out nobody waits for it.
 """
 
 import asyncio
@@ -110,7 +110,7 @@ class BatchStream:
         if self._kept_bytes >= STREAM_KEPT_BYTES_MAX or len(self._kept) >= STREAM_KEPT_MAX:
             self.take()
         else:
-            kind = self._tenant, size <= STREAM_SMALL_BYTES_MAX
+            kind = Kind(self._tenant, small=size <= STREAM_SMALL_BYTES_MAX)
             if kind not in self._waiting:
                 self._waiting.add(kind)
                 self._intake.call(kind, partial(self._asked_for, kind))

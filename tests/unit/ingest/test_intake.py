@@ -9,7 +9,7 @@ from des.broker.contract import INGEST_EXCHANGE, SMALL_EXCHANGE
 from des.contact import ContactBatch
 from des.errors import BrokerUnavailable, Overloaded, TransientError
 from des.ingest import intake as intake_module
-from des.ingest.intake import PACED_BATCHES, Intake
+from des.ingest.intake import PACED_BATCHES, Intake, Kind
 from des.limits import (
     INTAKE_PUBLISHES_IN_FLIGHT_MAX,
     MESSAGE_BYTES_MAX,
@@ -114,7 +114,7 @@ async def test_who_has_batches_to_supply_is_called_once_when_small_ones_can_go_o
         intake.submit(encoded("supplied"))
 
     await send_one(intake, publisher)
-    intake.call(("default", True), supply)
+    intake.call(Kind("default", small=True), supply)
     intake.submit(encoded("waits"))
     other = intake.submit(encoded("other", tenant="another"))
     await publisher.arrived(2)
@@ -136,8 +136,8 @@ async def test_who_has_large_batches_to_supply_does_not_wait_for_small_ones(
         intake.submit(encoded("large", contacts=200))
 
     await send_one(intake, publisher)
-    intake.call(("default", True), lambda: calls.append("small"))
-    intake.call(("default", False), supply_large)
+    intake.call(Kind("default", small=True), lambda: calls.append("small"))
+    intake.call(Kind("default", small=False), supply_large)
     await publisher.arrived(2)
     assert calls == ["large"]
     assert [len(batch.contacts) for batch in received(publisher, 1)] == [200]
@@ -175,7 +175,7 @@ async def test_suppliers_that_take_long_are_called_in_several_turns(
             intake.submit(encoded("last"))
 
     for _ in range(3):
-        intake.call(("default", True), supply)
+        intake.call(Kind("default", small=True), supply)
     await publisher.arrived(1)
     assert turns == [2, 1, 0]
 
@@ -184,16 +184,21 @@ async def test_suppliers_of_one_kind_that_take_long_let_others_have_their_turn(
     intake: Intake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(intake_module, "SUPPLY_S_MAX", 1e-9)
-    called = asyncio.Event()
+    turns = list[str]()
+    over = asyncio.Event()
 
     def supply_again() -> None:
-        if not called.is_set():
-            intake.call(("busy", False), supply_again)
+        turns.append("busy")
+        if len(turns) < 20:
+            intake.call(Kind("busy", small=False), supply_again)
+        else:
+            over.set()
 
-    intake.call(("busy", False), supply_again)
-    intake.call(("busy", False), supply_again)
-    intake.call(("other", True), called.set)
-    await called.wait()
+    intake.call(Kind("busy", small=False), supply_again)
+    intake.call(Kind("busy", small=False), supply_again)
+    intake.call(Kind("other", small=True), lambda: turns.append("other"))
+    await over.wait()
+    assert turns[:2] == ["busy", "other"]
 
 
 async def test_batches_of_one_turn_of_the_loop_share_a_message(intake: Intake, publisher: HeldPublisher) -> None:
