@@ -13,14 +13,17 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from des.contact import Contact, FieldResult
+from des.contact import Contact, FieldResult, FieldState
 from des.ledger import CallState, millionths
 from des.providers.names import person_key
 from des.sandbox.inquiry import Inquiry
 
+COMMIT_S = 1.0
+"""A settlement may have begun so long before it showed: `settled_at` is the beginning of its transaction."""
 OPEN = frozenset({CallState.CLAIMED, CallState.PENDING, CallState.UNKNOWN})
 
-_CALLS = "select id, provider, person, erid, state, reserved, charged, replayed from call"
+_CALLS = """select id, provider, person, erid, state, reserved, charged, replayed,
+        extract(epoch from settled_at)::float8 as settled_at from call"""
 _BUDGETS = "select scope, name, reserved, spent, cap from budget"
 _FIELDS = "select erid, fields from contact"
 
@@ -43,6 +46,8 @@ class Call(NamedTuple):
     reserved: int
     charged: int
     replayed: bool = False
+    settled_at: float | None = None
+    """In seconds since the epoch."""
 
 
 class Budget(NamedTuple):
@@ -70,6 +75,7 @@ class Books:
     """One vendor's bill by person, the ledger, and every cost that stands on a receipt.
 
     `price`: the most that one question costs. `cap`: the most the tenant may spend at the provider, None for no bound.
+    `no_room_at`: when the last contact ended for want of room in it, in seconds since the epoch.
     """
 
     bills: Mapping[str, Bill]
@@ -78,6 +84,7 @@ class Books:
     receipts: Sequence[Charge]
     price: int
     cap: int | None = None
+    no_room_at: float = 0.0
 
     @property
     def billed(self) -> int:
@@ -90,12 +97,16 @@ class Books:
         return sum(call.charged for call in self.calls)
 
     @property
-    def won_back(self) -> int:
-        """Credits of calls that counted as spent for want of an answer, and cost nothing when they were asked again.
+    def won_back_last(self) -> int:
+        """Credits that counted as spent, for want of an answer, until everybody had ended for want of them.
 
-        What has ended for want of these stays as it ended.
+        Those calls cost nothing when they were asked again; it was when nobody was told any more that there is no room.
         """
-        return sum(call.reserved - call.charged for call in self.calls if call.replayed and call.state not in OPEN)
+        return sum(
+            call.reserved - call.charged
+            for call in self.calls
+            if call.replayed and call.settled_at is not None and call.settled_at > self.no_room_at - COMMIT_S
+        )
 
     @property
     def unknown(self) -> Sequence[Call]:
@@ -225,14 +236,20 @@ async def read_books(
     bills = {people[key]: Bill(bill["calls"], millionths(bill["charged"])) for key, bill in report["people"].items()}
     calls = [Call(*row)._replace(state=CallState(row["state"])) for row in await database.fetch(_CALLS)]
     budgets = [Budget(*row) for row in await database.fetch(_BUDGETS)]
-    receipts = [
-        Charge(row["erid"], one.provider, one.call_id, millionths(one.cost))
+    results = [
+        (row["erid"], result)
         for row in await database.fetch(_FIELDS)
         for result in msgspec.json.decode(row["fields"], type=dict[str, FieldResult]).values()
+    ]
+    receipts = [
+        Charge(erid, one.provider, one.call_id, millionths(one.cost))
+        for erid, result in results
         for one in result.lines
         if one.cost
     ]
-    return Books(bills, calls, budgets, receipts, millionths(price), None if cap is None else millionths(cap))
+    no_room_at = max((result.at for _, result in results if result.state is FieldState.OVER_BUDGET), default=0.0)
+    cap_ = None if cap is None else millionths(cap)
+    return Books(bills, calls, budgets, receipts, millionths(price), cap_, no_room_at)
 
 
 def vendor_key(contact: Contact) -> str:

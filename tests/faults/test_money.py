@@ -104,4 +104,6 @@ async def test_a_cap_holds_however_it_dies(open_trial: Open) -> None:
         await round_of_kills(life, Deaths(SEED, at_a_point=0.0), KILLS // 2, lambda _: None)
         books = await life.books()
         unspent = CAP * 1_000_000 - books.charged
-        assert 0 <= unspent <= books.won_back, "all of it is spent, and no more, but for what was won back at the end"
+        assert 0 <= unspent <= books.won_back_last, (
+            "all of it is spent, and no more, but for what was won back at the end"
+        )
