@@ -136,7 +136,12 @@ class Intake:
     @property
     def has_room(self) -> bool:
         """Whether a door may go on reading."""
-        return self.bytes_unconfirmed + self._bytes_kept < self._bytes_max
+        return self.bytes_held < self._bytes_max
+
+    @property
+    def bytes_held(self) -> int:
+        """Bytes that doors have read and the broker has not confirmed: taken, or kept by a supplier."""
+        return self.bytes_unconfirmed + self._bytes_kept
 
     async def start(self) -> None:
         """Open the door."""
